@@ -48,6 +48,24 @@ describe("An error", function()
          concerns = "client", retry = "later" }))
    end)
 
+   it("about a recipient does so only where the server limits or refuses this machine", function()
+      local function of(code, enhanced, concerns, reason)
+         return kind_of("recipients_refused", { stage = "rcpt", retry = "later", code = code,
+            enhanced = enhanced, concerns = concerns, reason = reason })
+      end
+      for _, case in ipairs { { 450, "4.2.0", "server", "greylisted" }, { 450, "4.2.0", "server", "temporary" },
+         { 450, "4.4.3", "server", "refused" }, { 451, "4.7.1", "server", "greylisted" },
+         { 451, "4.3.0", "server", "misconfigured" }, { 452, "4.2.2", "recipient", "mailbox_full" } } do
+         assert.same({}, of(case[1], case[2], case[3], case[4]))
+      end
+      for _, case in ipairs { { 421, nil, "server", "temporary" }, { 450, "4.7.1", "client", "rate_limited" },
+         { 452, "4.3.1", "server", "refused" }, { 451, "4.3.2", "server", "temporary" } } do
+         assert.same({ "connection", true }, of(case[1], case[2], case[3], case[4]))
+      end
+      assert.same({}, kind_of("data_refused", { stage = "final", retry = "later", concerns = "server",
+         reason = "greylisted" }))
+   end)
+
    it("about one message does not", function()
       assert.same({}, kind_of("recipients_refused", { stage = "rcpt", concerns = "recipient" }))
       assert.same({}, kind_of("data_refused", { stage = "final", concerns = "server" }))

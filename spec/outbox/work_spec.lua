@@ -56,6 +56,19 @@ describe("run", function()
       assert.is_true(#case.times <= 20 * 3)
    end)
 
+   it("delivers to others while a recipient is refused for now", function()
+      for _, reply in ipairs { "450 4.2.0 Greylisted, try later", "450 4.2.0 later", "450 4.4.3 no name server",
+         "451 4.7.1 try again later", "450 later" } do
+         local case = outboxes.new({}, { faults = { rcpt = function(line)
+            return line:find("u1@", 1, true) and reply
+         end } })
+         put(case, 3)
+         local totals = assert(case.box:run { once = true, connections = 1 })
+         assert.same({ 2, 1 }, { totals.sent, totals.queued }, reply)
+         assert.is_nil(case.box:stats().paused)
+      end
+   end)
+
    it("delivers after an hour without the relay, and does not hammer it", function()
       local case = relay("connect", "421 4.3.2 maintenance", 3600)
       put(case, 60)

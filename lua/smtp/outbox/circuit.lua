@@ -20,6 +20,17 @@ local of_connection = { resolve = true, connect = true, tls = true, greeting = t
 -- A server that is too busy, or limits how much this machine may send, says so to each message.
 local of_all = { server = true, client = true }
 
+-- What these mean is not about the recipient (RFC 3463 3.4): the system is full, or takes no mail.
+local of_system = { ["4.3.1"] = true, ["4.3.2"] = true }
+
+-- Does it say that the server takes no message now? A refusal of a recipient, and greylisting, are
+-- about that message, unless the server says that it limits or refuses this machine.
+local function is_of_all(err)
+   if err.retry ~= "later" or err.reason == "greylisted" then return false end
+   if err.kind ~= "recipients_refused" then return of_all[err.concerns] == true end
+   return err.concerns == "client" or err.code == 421 or of_system[err.enhanced] == true
+end
+
 --- Which pause does an error ask for?
 ---@param err smtp.Error
 ---@return "account"|"connection"|nil   nil: it concerns one message
@@ -28,7 +39,7 @@ function circuit.kind_of(err)
    if err.sent ~= "no" or err.reason == "withheld" then return nil end
    if err.concerns == "account" then return "account", not of_connection[err.stage] end
    if of_connection[err.stage] then return "connection" end
-   if of_all[err.concerns] and err.retry == "later" then return "connection", true end
+   if is_of_all(err) then return "connection", true end
    return nil
 end
 
