@@ -57,7 +57,7 @@ describe("The table of flags", function()
             .. "trace json help",
          probe = "host port service tls account username password-env trace json help",
          sendmail = "store host port service tls account username password-env trace json help",
-         outbox = "store id once from to cc bcc subject text attach raw dry-run host port service tls account username "
+         outbox = "store id once from to cc bcc subject text attach raw host port service tls account username "
             .. "password-env trace json help",
          sink = "host port socket lmtp tls tls-cert tls-key user password-env password-file maildir eml reply count "
             .. "once ready-fd trace json help",

@@ -193,7 +193,7 @@ describe("the command line", function()
       for line, wanted in pairs {
          ["probe --host mx.example localhost"] = "the host is given twice",
          ["probe a.example:25 b.example:25"] = "is one too many",
-         ["outbox put --store /nonexistent/x --dry-run" .. message] = "has no --dry-run",
+         ["outbox put --store /nonexistent/x --dry-run" .. message] = "It belongs to lua-smtp send",
          ["sink --password-env SECRET"] = "--password needs --user",
          ["send --account work" .. message] = "--account work: there is no file with accounts",
       } do

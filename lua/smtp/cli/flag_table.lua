@@ -16,6 +16,8 @@
 --    default  what holds where it is not given
 --    common   the short help shows it
 --    alias    the flag of which this is another name
+--    actions  the actions of lua-smtp outbox that have it, where these are not all, and its group
+--             does not say so
 --    option   what the command calls its value, where it is not the name with _ for -
 -- @module smtp.cli.flag_table
 
@@ -36,11 +38,11 @@ local words = { policy = { "require", "prefer", "skip" } }
 
 -- A group belongs to the commands that it names.
 local groups = {
-   { "Message", commands = "send outbox",
+   { "Message", commands = "send outbox", actions = "put",
       { "from", "The author, and the sender of the envelope.", short = "f", takes = "ADDRESS",
          list = true, single = true, addresses = true, common = true },
       { "to", "Recipients, separated by commas.", short = "t", takes = "ADDRESS", list = true,
-         addresses = true, common = true },
+         addresses = true, common = true, actions = "put list" },
       { "cc", "Recipients of a copy.", short = "c", takes = "ADDRESS", list = true,
          addresses = true, common = true },
       { "bcc", "Recipients that no header names.", short = "b", takes = "ADDRESS", list = true,
@@ -70,6 +72,8 @@ local groups = {
       { "one-click", "The https URI unsubscribes with one click (RFC 8058).", default = "no" },
       { "raw", "Standard input is a message with its header.", default = "no",
          common = true },
+   },
+   { "Message", commands = "send",
       { "dry-run", "Print the message as it would go, and send nothing.", short = "n",
          common = true },
    },
@@ -143,7 +147,7 @@ local groups = {
       { "scram-iterations", "The iterations that the server may ask for.", takes = "MIN,MAX",
          pair = true, default = "4096,200000" },
    },
-   { "Signature", commands = "send sendmail outbox",
+   { "Signature", commands = "send sendmail outbox", actions = "put",
       { "dkim", "Sign the message.", takes = "DOMAIN:SELECTOR:KEYFILE", list = true },
    },
    { "Delivery", commands = "send",
@@ -155,7 +159,7 @@ local groups = {
          words = { "BANNER", "FIRST-EHLO", "STARTTLS", "EHLO", "AUTH", "MAIL", "RCPT" },
          open = true },
    },
-   { "Delivery", commands = "send sendmail outbox",
+   { "Delivery", commands = "send sendmail outbox", actions = "put",
       { "recipients", "Deliver to any that are accepted, or to all or none.", takes = "WORD",
          words = { "any", "all" }, default = "any; sendmail: all" },
       { "extension", "Whether to use an extension of SMTP.", takes = "KEYWORD=WORD", list = true },
@@ -205,14 +209,24 @@ local function without_letter(flag)
    return copy
 end
 
+local function has_word(text, word)
+   return (" " .. text .. " "):find(" " .. word .. " ", 1, true) ~= nil
+end
+
+-- Does an action have the flag? nil: any action.
+local function is_of(flag, action)
+   return not action or not flag.actions or has_word(flag.actions, action)
+end
+
 -- Adds the flags of those groups that are for this command. Each flag then knows its group.
-local function add(list, some, command)
+local function add(list, some, command, action)
    local own_letters = command.own_arguments and not command.has_letters
    for _, group in ipairs(some) do
-      if (" " .. group.commands .. " "):find(" " .. command.name .. " ", 1, true) then
-         for i = 2, #group do
-            local flag = group[i]
-            flag.name, flag.text, flag.group = flag[1], flag[2], group[1]
+      for i = 2, has_word(group.commands, command.name) and #group or 0 do
+         local flag = group[i]
+         flag.name, flag.text, flag.group = flag[1], flag[2], group[1]
+         flag.actions = flag.actions or group.actions
+         if is_of(flag, action) then
             list[#list + 1] = own_letters and without_letter(flag) or flag
          end
       end
@@ -222,15 +236,16 @@ end
 --- The flags of a command in order. The letters of a command with `own_arguments` are its own,
 --- unless it says `has_letters`. Raises a SystemError where they cannot be read.
 ---@param name string
+---@param action? string   of lua-smtp outbox: only the flags that it has
 ---@return table[]
-function table_of_flags.flags(name)
+function table_of_flags.flags(name, action)
    local list, command = {}, table_of_flags.command(name)
    if own_groups[name] then
       local own, err = own_groups[name]()
       if not own then error(err, 0) end
-      add(list, own, command)
+      add(list, own, command, action)
    end
-   add(list, groups, command)
+   add(list, groups, command, action)
    return list
 end
 

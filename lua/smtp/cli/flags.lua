@@ -20,7 +20,7 @@ Reader.__index = Reader
 
 local function new_reader(command)
    local self = { command = command, options = {}, by_name = {}, by_short = {} }
-   for _, flag in ipairs(flag_table.flags(command.name)) do
+   for _, flag in ipairs(flag_table.flags(command.name, command.action)) do
       self.by_name[flag.name] = flag
       if flag.short then self.by_short[flag.short] = flag end
    end
@@ -165,7 +165,7 @@ end
 --- Read the arguments from args[from] to the last one. Raises a UsageError.
 ---@param args string[]
 ---@param from number
----@param command table    of flag_table.commands
+---@param command table    of flag_table.commands; that of an action has its name as `action`
 ---@return table options   by name, with _ for -
 function flags.read(args, from, command)
    local reader, i = new_reader(command), from

@@ -99,7 +99,8 @@ local function run(args)
    local action = actions[name]
    if not action then unknown_flag.refuse_action(name, actions) end
    local words = words_of(name, action, args)
-   local options = flags.read(args, 2 + #words, { name = "outbox", place = action.place })
+   local options = flags.read(args, 2 + #words, { name = "outbox", action = name,
+      place = action.place, words = action.words })
    local json = options.json
    options.json = nil
    return action.run(options, json, words)

@@ -32,10 +32,7 @@ end
 function outbox_options.message(options)
    local more = take(options, { "id", "at" })
    local own = take(options, { "store", "name" })
-   if options.dry_run then
-      errors.refuse("dry_run", "outbox put has no --dry-run", "Use lua-smtp send --dry-run")
-   end
-   options.dry_run, options.trace = nil, nil
+   options.trace = nil
    message_flags.read(options)
    message_flags.read_text(options)
    secrets.leave_out(options, accounts.apply(options))

@@ -44,26 +44,34 @@ local function help_of(command)
    return ("See lua-smtp %s --help"):format(command.name)
 end
 
+-- "outbox list", "send"
+local function title_of(command)
+   return command.action and command.name .. " " .. command.action or command.name
+end
+
 -- The names of the flags of a command, and their negative forms.
 local function names_of(command)
    local names = {}
-   for _, flag in ipairs(flag_table.flags(command.name)) do
+   for _, flag in ipairs(flag_table.flags(command.name, command.action)) do
       names[#names + 1] = flag.name
       if not flag.takes then names[#names + 1] = "no-" .. flag.name end
    end
    return names
 end
 
-local function has_flag(command, name)
-   for _, flag in ipairs(flag_table.flags(command.name)) do
-      if flag.name == name then return true end
+-- The flag of a command, or of one of its actions, by its name or its letter.
+local function find_flag(command, name)
+   for _, flag in ipairs(flag_table.flags(command.name, command.action)) do
+      if flag.name == name or flag.short == name then return flag end
    end
 end
 
--- The command that has a flag of this name, if it is not this one.
+-- What has a flag of this name, or with this letter, if the command has not: "outbox put and list"
 local function owner(name, command)
-   for _, other in ipairs(flag_table.commands) do
-      if other ~= command and has_flag(other, name) then return other end
+   local flag = command.action and find_flag({ name = command.name }, name)
+   if flag then return command.name .. " " .. flag.actions:gsub(" ", " and ") end
+   for _, other in ipairs(#name > 1 and flag_table.commands or {}) do
+      if other.name ~= command.name and find_flag(other, name) then return other.name end
    end
 end
 
@@ -79,9 +87,9 @@ local function hint_for(name, command)
    local option = name:gsub("%-", "_")
    if tables[option] then return "Use " .. tables[option] end
    local hint, flag = elsewhere(option)
-   if hint and has_flag(command, flag) then return hint end
-   local other = owner(name, command)
-   if other then return ("It belongs to lua-smtp %s"):format(other.name) end
+   if hint and find_flag(command, flag) then return hint end
+   local other = owner(name, command) or owner(name:match("^no%-(.+)$") or "", command)
+   if other then return "It belongs to lua-smtp " .. other end
    local near = unknown.nearest(name, names_of(command))
    return near and ("Did you mean --%s?"):format(near) or hint or help_of(command)
 end
@@ -95,14 +103,11 @@ function unknown_flag.refuse(argument, name, command)
       unknown_flag.refuse_argument(argument, command)
    end
    local positive = name:match("^no%-(.+)$")
-   local hint = hint_for(name, command)
-   for _, flag in ipairs(flag_table.flags(command.name)) do
-      if flag.name == positive then
-         hint = flag.takes and ("--%s takes a value: leave it out"):format(positive)
-            or ("Write --no-%s or --%s=no"):format(positive, positive)
-      end
-   end
-   fail(name, "there is no flag " .. argument:match("^[^=]*"), hint)
+   local flag = positive and find_flag(command, positive)
+   local hint = not flag and hint_for(name, command)
+      or flag.takes and ("--%s takes a value: leave it out"):format(positive)
+      or ("Write --no-%s or --%s=no"):format(positive, positive)
+   fail(name, ("%s has no flag %s"):format(title_of(command), argument:match("^[^=]*")), hint)
 end
 
 --- Raise the UsageError of a letter that is not a flag.
@@ -111,10 +116,17 @@ function unknown_flag.refuse_short(letter, argument, command)
       fail("argument", argument:match("^[^=]*") .. " takes no value",
          "Leave out what follows it, or write its long name, such as --dry-run=no")
    end
-   local hint = help_of(command)
+   local other = owner(letter, command)
    local near = #argument > 2 and unknown.nearest(argument:sub(2), names_of(command))
-   fail(letter, ("there is no flag -%s"):format(letter),
-      near and ("Did you mean --%s?"):format(near) or hint)
+   fail(letter, ("%s has no flag -%s"):format(title_of(command), letter),
+      other and "It belongs to lua-smtp " .. other or near and ("Did you mean --%s?"):format(near)
+      or help_of(command))
+end
+
+-- "ID, sent|unsent and": what comes before the flags.
+local function words_of(command)
+   local words = command.words or {}
+   return words[1] and table.concat(words, ", ") .. " and" or "only"
 end
 
 --- Raise the UsageError of an argument that is not the value of a flag.
@@ -122,8 +134,12 @@ function unknown_flag.refuse_argument(text, command)
    if text:find("://", 1, true) then -- it may contain a password
       fail("url", "a URL is given without --url", "Write --url URL")
    end
-   fail("argument", ("%q is not a flag"):format(text), help_of(command)
-      .. "; a value with blanks needs quotes")
+   if command.place == "to" then
+      fail("argument", ("%q is not an address: it has no @"):format(text),
+         "Write a recipient as bob@example.net; a value with blanks needs quotes")
+   end
+   fail("argument", ("%q is an argument too many"):format(text), ("lua-smtp %s takes %s flags; a "
+      .. "value with blanks needs quotes"):format(title_of(command), words_of(command)))
 end
 
 --- Raise the UsageError of an action of lua-smtp outbox that there is not.

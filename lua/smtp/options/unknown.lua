@@ -30,6 +30,18 @@ local function distance(a, b)
    return row[#b]
 end
 
+local SHORT = 5 -- letters; most names with fewer are near to each other
+
+-- How many letters of a wrong name may differ; 0: no name is similar.
+local function reach(name)
+   return #name < SHORT and 1 or math.floor(#name / 3)
+end
+
+-- Is it worth a comparison? A short name has the first letter of the one that was meant.
+local function is_candidate(name, other)
+   return #name >= SHORT or #name > 2 and name:byte() == other:byte()
+end
+
 --- The name in a list that a wrong one was probably meant to be; nil if none is similar.
 ---@param name string
 ---@param list string[]
@@ -38,12 +50,14 @@ end
 ---@return integer max    its distance, or `max`
 function unknown.nearest(name, list, max)
    local best = nil
-   max = max or #name < 4 and 1 or math.max(2, math.floor(#name / 3))
+   max = max or reach(name)
    for i = 1, #list do
       -- At least this many letters must change: a long name is not compared letter by letter.
       local d = math.abs(#name - #list[i])
-      if d <= max then d = distance(name, list[i]) end
-      if d <= max then best, max = list[i], d - 1 end
+      if d <= max and is_candidate(name, list[i]) then
+         d = distance(name, list[i])
+         if d <= max then best, max = list[i], d - 1 end
+      end
    end
    return best, best and max + 1 or max
 end
@@ -56,10 +70,13 @@ local function same_letters(name, list)
    end
 end
 
--- What to write in the place of a name that is similar to one here or elsewhere.
+local FOREIGN_MIN = 7 -- letters; there are hundreds of names elsewhere
+
+-- What to write in the place of a name that is similar to one here or, if it is long, elsewhere.
 local function similar(name, list, section)
    local near, max = unknown.nearest(name, list)
-   local other = unknown.nearest(name, foreign.names(section), near and max - 1 or max)
+   local other = #name > FOREIGN_MIN
+      and unknown.nearest(name, foreign.names(section), near and max - 1 or max)
    if other then return foreign.find(section, other) end
    return near and ("Did you mean %s?"):format(near)
 end
