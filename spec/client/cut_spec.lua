@@ -2,6 +2,7 @@
 -- reported must be what happened. The peer knows: it saw the end of the message or not, it gave its
 -- verdict or not.
 local safe = require "smtp.safe"
+local spec_server = require "spec.tools.server"
 local talk = require "spec.tools.talk"
 local tally = require "spec.tools.tally"
 
@@ -114,6 +115,49 @@ describe("a connection cut at every byte", function()
                   assert(err.retry == (ended and "doubt" or "now"), where .. ": " .. err.retry)
                   assert(err.sent == (ended and "maybe" or "no"), where)
                end
+            end
+         end
+      end)
+   end
+end)
+
+-- A server that knows what it took, of every kind: what is reported of each recipient is what it has.
+describe("a connection cut at every byte of ours", function()
+   local names = { "a@x.example", "b@x.example" }
+
+   local function ways()
+      local list = {}
+      for _, pipelining in ipairs { "safe", "eager", "off" } do
+         for _, capabilities in ipairs { { "PIPELINING", "CHUNKING" }, { "PIPELINING" }, { "CHUNKING" }, {} } do
+            for _, protocol in ipairs { "smtp", "lmtp" } do
+               list[#list + 1] = { pipelining = pipelining, capabilities = capabilities, protocol = protocol }
+            end
+         end
+      end
+      return list
+   end
+
+   -- -> the server; what is reported of each recipient
+   local function send(way, at, is_mute)
+      local server = spec_server.new { capabilities = way.capabilities, cut = at, mute = is_mute }
+      local receipt, err = safe.send(talk.options_to({ server }, { from = "ann@me.example",
+         to = names, raw = raw, pipelining = way.pipelining, protocol = way.protocol }))
+      return server, receipt, err
+   end
+
+   for _, way in ipairs(ways()) do
+      it(("%s, %s, %s"):format(way.protocol, way.pipelining, table.concat(way.capabilities, " ")), function()
+         local whole, receipt = send(way)
+         assert.equal(2, #receipt.accepted)
+         tally.add(2 * whole.arrived)
+         for at = 1, whole.arrived - 1 do
+            for _, is_mute in ipairs { false, true } do
+               local server, ok, err = send(way, at, is_mute)
+               local has_it, where = server.taken[1] ~= nil, ("byte %d of %d"):format(at, whole.arrived)
+               for _, one in ipairs((ok or err).recipients or {}) do
+                  assert(one.state == "unknown" or (one.state == "accepted") == has_it, where .. ": " .. one.state)
+               end
+               assert(ok or not has_it or err.sent ~= "no", where)
             end
          end
       end)

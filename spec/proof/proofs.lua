@@ -14,7 +14,8 @@ return {
       specs .. "spec/protocol/starttls_spec.lua spec/client/tls_spec.lua spec/socket/handshake_spec.lua "
       .. "spec/socket/certificate_spec.lua spec/socket/tls_spec.lua spec/diagnosis/tls_spec.lua" },
    { "cuts", "Wherever a connection ends, the receipt or the error says what happened.",
-      "every byte of the dialogue, in both directions; many messages over connections that break",
+      "every byte of the dialogue, in both directions; SMTP, LMTP, DATA, BDAT, each `pipelining`; many messages over "
+         .. "connections that break",
       "SEEDS=2000 " .. specs .. "spec/client/cut_spec.lua spec/client/many_cut_spec.lua spec/client/eager_spec.lua" },
    { "splits", "How replies arrive, in pieces or together, does not matter.",
       "each dialogue whole and byte by byte", specs .. "spec/protocol" },
@@ -37,7 +38,8 @@ return {
       "SIGKILL and power loss at each statement of the store and bytes of the dialogue",
       "KILLS=3 " .. specs .. "spec/live/outbox_crash_spec.lua" },
    { "failing", "On a machine that fails, what a send returns is true, and the next one works.",
-      "each errno of each system call, allocations of C and Lua, interrupted calls, single bytes, another time of day",
+      "each errno of each system call, allocations of C and Lua, interrupted calls, single bytes, another time of day; "
+         .. "the command as well",
       "FAILING=40 " .. specs .. "spec/failing spec/ground/resources_spec.lua spec/live/outbox_disk_spec.lua "
       .. "spec/runtime/kept_socket_spec.lua" },
    { "secrets", "No secret is in an error, a trace or a log, nor in memory of C after its use.",
