@@ -27,8 +27,7 @@ local function to(name, more)
 end
 
 local EVERY_DESCRIPTOR = [[
-   require "smtp.safe"
-   require "smtp.socket"
+   require "smtp.preload"
    held = {}
    while true do
       local file = io.open("/dev/null")
