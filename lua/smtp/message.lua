@@ -16,7 +16,7 @@ local message_mt = { __index = Message, __name = "smtp.Message" }
 ---@return table|nil      the message: size (its bytes), envelope { from =, to = }, message_id
 ---@return table|nil      UsageError, AddressError, SourceError
 local function new(options)
-   local outgoing, err = request.message(options)
+   local outgoing, err = request.message(options, nil, "smtp.message ")
    if not outgoing then return nil, err end
    local ok
    ok, err = sign.message(outgoing, math.huge)

@@ -189,11 +189,21 @@ describe("lua-smtp outbox", function()
          assert.matches("--store " .. path .. ": No such file", said, 1, true)
          assert.is_nil(io.open(path))
       end
+      assert.matches("--store /: Is a directory", (command.smtp "outbox stats --store /"), 1, true)
       command.write(path, "")
       assert.matches("the store has no messages", (outbox "stats"))
       assert.matches("no message with the id x", (outbox("show x" .. server())))
       assert.matches("outbox has no action send", (outbox "send"))
       assert.matches("%-%-lease", (outbox("run --lease soon" .. server())))
+   end)
+
+   it("of another user says so", function()
+      local open = io.open
+      io.open = function(path) return nil, path .. ": Permission denied", 13 end -- luacheck: ignore
+      local ok, err = pcall(require("smtp.cli.outbox_options").open, { store = "/srv/mail.db" })
+      io.open = open -- luacheck: ignore
+      assert.is_false(ok)
+      assert.matches("^Run it as the user whose outbox it is", err.hint)
    end)
 
    it("says in its own words why nothing is sent", function()

@@ -37,6 +37,7 @@ describe("The text of a message", function()
       said = send("", "--raw </dev/null")
       assert.matches("standard input is empty", said, 1, true)
       assert.matches("status 64\n$", said)
+      assert.is_nil(said:find("lua-smtp send", 1, true)) -- lua-smtp outbox put has the flag, too
       said = send("", "-s Done <&-")
       assert.matches("cannot read the text from standard input", said, 1, true)
       assert.matches("status 66\n$", said)

@@ -1,7 +1,25 @@
 local checked = require "spec.tools.checked"
 local request = require "smtp.client.request"
+local safe = require "smtp.safe"
 
 local untouched = checked.untouched
+
+describe("What is not a table of options", function()
+   it("is refused with the call that was made", function()
+      for _, call in ipairs { "send", "connect", "probe", "message" } do
+         for _, value in ipairs { 42, "x", false } do
+            assert.matches("^Write smtp." .. call .. " { ", select(2, safe[call](value)).hint)
+         end
+      end
+      assert.matches("^Write smtp.send_many { ", select(2, safe.send_many(42, {})).hint)
+      local sink = safe.sink()
+      local conn = safe.connect { transport = sink:transport(), tls = "skip" }
+      assert.equal("Write connection:send { from = …, to = …, text = … }", select(2, conn:send(42)).hint)
+      conn:close()
+      local summary = safe.send_many({ transport = sink:transport(), tls = "skip" }, { 42 })
+      assert.equal("Write { from = …, to = …, text = … }", summary.results[1].hint)
+   end)
+end)
 
 describe("The options of a connection", function()
    it("make the same server once more, and a change anywhere in them another", function()

@@ -14,6 +14,17 @@ describe("the envelope", function()
       assert.same({ "a@x", { "b@x", "c@x", "d@x" } }, { found.from, found.to })
    end)
 
+   it("without recipients says which option has none", function()
+      local function hint(t)
+         t.from = "a@x"
+         local _, err = read(t)
+         return err.option .. ": " .. err.hint
+      end
+      assert.equal("to: Give to, cc or bcc", hint { text = "x" })
+      assert.equal("to: Give to, the recipients of raw", hint { raw = "x", to = {} })
+      assert.matches("^envelope.to: envelope.to is empty", hint { to = "b@x", envelope = { to = {} } })
+   end)
+
    it("has many recipients once each", function()
       local to = {}
       for i = 1, 5000 do to[i] = ("User %d <u%d@x.example>"):format(i, i % 1250) end

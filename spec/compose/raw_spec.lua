@@ -13,6 +13,14 @@ describe("raw", function()
       assert.equal("raw", err.option)
    end)
 
+   it("that is a closed file is refused as one", function()
+      local file = assert(io.open("Makefile", "rb"))
+      file:close()
+      local _, err = safe.message { from = base.from, to = base.to, raw = file }
+      assert.matches("got a closed file", err.what, 1, true)
+      assert.matches("^Open the file", err.hint)
+   end)
+
    it("excludes the options of composed messages", function()
       for _, name in ipairs { "cc", "bcc", "subject", "text", "headers", "date", "reply_to" } do
          local t = with { raw = "x\r\n", [name] = name == "headers" and {} or "a@b.example" }

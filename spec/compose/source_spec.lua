@@ -146,6 +146,21 @@ describe("files", function()
       for i = 1, #files do assert.equal("closed file", io.type(files[i])) end
    end)
 
+   it("of /proc, which have a content but no size, are sent", function()
+      local path = "/proc/self/status"
+      local file = io.open(path, "rb")
+      if not file then return end
+      local size = file:seek "end"
+      file:close()
+      if size ~= 0 then return end
+      local t = { from = "ann@me.example", to = "bob@there.example" }
+      t.raw = io.open(path, "rb")
+      assert.matches("^Name:", tostring(assert(safe.message(t))))
+      t.raw:close()
+      t.raw, t.attachments = nil, { path = path }
+      assert.matches("status", tostring(assert(safe.message(t))), 1, true)
+   end)
+
    it("in which the place to read from cannot be found again are not sent from another place", function()
       for fails_at = 2, 4 do
          local count, at = 0, 3

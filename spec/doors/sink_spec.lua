@@ -5,6 +5,15 @@ local safe = require "smtp.safe"
 local sinks = require "spec.tools.sinks"
 local talk = require "spec.tools.talk"
 
+describe("a sink that cannot listen", function()
+   it("says what to change: a path, or an address and a port", function()
+      local _, err = assert(safe.sink { socket = "/nonexistent/x" }):listen()
+      assert.matches("^Give a path in a folder that exists", err.hint)
+      _, err = assert(safe.sink { host = "192.0.2.9" }):listen()
+      assert.matches("^Give an address of this machine, and a port", err.hint)
+   end)
+end)
+
 describe("the sink over real TLS", function()
    it("makes a certificate for as long as it listens, in the same process", function()
       local function exists(name)

@@ -32,6 +32,14 @@ describe("The options of an outbox", function()
       assert.equal("port", refused { server = { host = "relay.example", port = "many" } })
    end)
 
+   it("say what a store is that is not a file", function()
+      for _, case in ipairs { { ":memory:", "in memory" }, { "/", "a directory" }, { "/dev/null", "a device" } } do
+         local _, err = smtp.outbox { store = case[1], server = { host = "relay.example" } }
+         assert.equal("usage store", err.kind .. " " .. err.option)
+         assert.matches(case[2], err.what, 1, true)
+      end
+   end)
+
    it("are checked", function()
       assert.equal("lease", refused { lease = 0 })
       assert.equal("lease", refused { lease = "long" })

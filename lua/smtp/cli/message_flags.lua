@@ -117,7 +117,7 @@ function message_flags.read(options)
    if options.raw then options.raw = standard_input.read("raw", "the message") end
    if options.raw == "" then
       refuse("raw", "standard input is empty, but --raw reads the message from it",
-         "Write … | lua-smtp send --raw …, or lua-smtp send --raw … <FILE")
+         "Give the message on standard input: write <FILE, or a command and |, around these flags")
    end
    if options.one_click then
       local list = options.list_unsubscribe or refuse("one-click",

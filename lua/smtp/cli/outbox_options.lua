@@ -6,6 +6,7 @@ local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local errors = require "smtp.errors"
 local message_flags = require "smtp.cli.message_flags"
+local resources = require "smtp.ground.resources"
 local safe = require "smtp.safe"
 local secrets = require "smtp.cli.secrets"
 
@@ -92,11 +93,15 @@ local function only_name(path)
       "Name the outbox: --name NAME")
 end
 
+local EACCES = 13 -- the same number on every Unix
+
 -- Only put and run make the file: after a typing error the others would say that it is empty.
 local function check_exists(path)
-   local file, why = io.open(path, "rb")
-   if file then return file:close() end
-   errors.refuse("store", "--store " .. why, "Check the path; lua-smtp outbox put makes the file")
+   local _, why, errno = resources.read_file(path, 0)
+   if not why then return end
+   errors.refuse("store", "--store " .. why, errno == EACCES
+      and "Run it as the user whose outbox it is, or let this user read and write the file and "
+         .. "its folder" or "Check the path; lua-smtp outbox put makes the file")
 end
 
 -- The server of run is that of the flags, or of an account. For the actions that show or change

@@ -157,6 +157,7 @@ return {
    { "need a sender", "need a --sender" },
    { "in to", "in --to" },
    { "Give to, cc or bcc", "Give --to, --cc or --bcc" },
+   { "Give to, the recipients of raw", "Give --to" },
    { "The recipients go into to; recipients decides",
       "The recipients go into --to; --recipients decides" },
    { "Give text, html, attachments, calendar or raw; text = \"\"",

@@ -222,7 +222,7 @@ local function send(self, t)
    if message then
       self.spare = nil
    else
-      message, err = request.message(t, server)
+      message, err = request.message(t, server, "connection:send ")
       if message then ok, err = delivery.sign(server, message, started) end
       if not ok then return nil, err end
    end

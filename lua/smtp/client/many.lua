@@ -192,7 +192,8 @@ function many.send(t, messages, given, before_end)
    if not settings then return nil, err end
    local server
    server, err = request.connection(t, { flight_max = settings.window, refused_max = REFUSED_MAX,
-      ending = before_end and { before_end = before_end, is_shared = settings.connections > 1 } })
+      ending = before_end and { before_end = before_end, is_shared = settings.connections > 1 } },
+      "smtp.send_many ")
    if not server then return nil, err end
    local nginx
    nginx, err = runtime.nginx() -- some of its phases have neither sockets nor threads

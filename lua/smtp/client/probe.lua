@@ -298,7 +298,7 @@ end
 ---@return table|nil err
 function probe.run(t)
    local began = core.now()
-   local server, err = request.connection(t)
+   local server, err = request.connection(t, nil, "smtp.probe ")
    if not server then return nil, err end
    return hosts.first(server, began + server.timeout, function(each)
       return report_on(each, t, began)

@@ -65,11 +65,14 @@ end
 
 -- What is wrong with the options is raised, and each door returns it.
 
-local function check_table(t)
+-- `form`: how the call is written, up to its options.
+local function check_table(t, form, options)
    if type(t) == "table" then return end
    errors.refuse("options", "expected a table of options, got " .. check.type_name(t),
-      'Write smtp.send { host = "mail.example.org", from = …, to = …, text = … }')
+      ("Write %s{ %s }"):format(form, options))
 end
+
+local WHERE, WHAT = 'host = "mail.example.org"', "from = …, to = …, text = …"
 
 --- A copy of a server, or of options, with other values for some fields. A server itself is never
 -- changed, because several calls may share it.
@@ -85,8 +88,8 @@ function request.variant(server, values)
    return other
 end
 
-local function read_connection(t)
-   check_table(t)
+local function read_connection(t, form)
+   check_table(t, form, WHERE)
    local known = known_server(t)
    check.names(t, names.connection.names, nil, names.message)
    return known or complete(servers.new(t), t)
@@ -94,10 +97,11 @@ end
 
 --- The server of a table that holds only options of a connection, as for smtp.connect.
 ---@param values? table   other values for some of its fields
+---@param form? string    how the call is written, for errors: "smtp.probe "
 ---@return smtp.Server|nil
 ---@return table|nil err
-function request.connection(t, values)
-   local ok, server = pcall(read_connection, t)
+function request.connection(t, values, form)
+   local ok, server = pcall(read_connection, t, form or "smtp.connect ")
    if not ok then return errors.caught(server) end
    return values and request.variant(server, values) or server
 end
@@ -122,10 +126,11 @@ end
 
 --- The message of a table that holds only options of a message, as for connection:send.
 ---@param server? smtp.Server   of the connection
+---@param form? string          how the call is written, for errors: "smtp.message "
 ---@return smtp.OutgoingMessage|nil
 ---@return table|nil err
-request.message = errors.returning(function(t, server)
-   check_table(t)
+request.message = errors.returning(function(t, server, form)
+   check_table(t, form or "", WHAT)
    check.names(t, names.message.names, nil, names.connection)
    return outgoing.read(check.values(t, names.message), server)
 end)
@@ -170,17 +175,18 @@ function request.recycle(message)
 end
 
 -- `known`: the server, if it is the newest one.
-local function read_both(t, known)
-   check_table(t)
+local function read_both(t, known, form)
+   check_table(t, form or "smtp.send ", WHERE .. ", " .. WHAT)
    local where, what = check.split(t)
    local server = known or complete(servers.new(where), where)
    return server, request.plain(what, server) or outgoing.read(what, server)
 end
 
 --- The server and the message of a table that holds the options of both, as for smtp.send.
+---@param form? string                  how the call is written, for errors: "smtp.defer "
 ---@return smtp.Server|nil
 ---@return smtp.OutgoingMessage|table   the message, or the error
-function request.send(t)
+function request.send(t, form)
    local known, others = known_server(t)
    if known then
       local old = spare[1]
@@ -188,7 +194,7 @@ function request.send(t)
       local plain = request.plain(t, known, old or nil, others)
       if plain then return known, plain end
    end
-   local ok, server, message = pcall(read_both, t, known)
+   local ok, server, message = pcall(read_both, t, known, form)
    if ok then return server, message end
    return errors.caught(server)
 end

@@ -46,7 +46,7 @@ function single.defer(t, callback)
          "callback: expected a function, got a " .. type(callback),
          "Write smtp.defer(options, function(receipt, err) … end)")
    end
-   local server, message = request.send(t)
+   local server, message = request.send(t, "smtp.defer ")
    if not server then return nil, message end
    local ok, err = nginx.check_directives(server)
    if ok then ok, err = delivery.sign(server, message) end

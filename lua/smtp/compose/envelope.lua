@@ -93,6 +93,15 @@ local function first_utf8(lists)
    end
 end
 
+local function refuse_empty(t, option)
+   local hint = t.raw ~= nil and "Give to, the recipients of raw" or "Give to, cc or bcc"
+   if option.to ~= nil then
+      hint = "envelope.to is empty, and counts in place of to, cc and bcc: leave it out, or write "
+         .. "the recipients into it"
+   end
+   refuse(option.to ~= nil and "envelope.to" or "to", "the message has no recipient", hint)
+end
+
 --- Read the envelope of a message. Raises an AddressError or a UsageError.
 ---@param t table         the options of the message
 ---@param lists table     from envelope.lists
@@ -105,7 +114,7 @@ function envelope.read(t, lists)
    local first, cc, bcc = lists.to, lists.cc, lists.bcc
    if option.to ~= nil then first, cc, bcc = read_to(option.to), NONE, NONE end
    local to = unique { first, cc, bcc }
-   if #to == 0 then refuse("to", "the message has no recipient", "Give to, cc or bcc") end
+   if #to == 0 then refuse_empty(t, option) end
    return { from = from[1], to = to, parameters = parameters_of(first),
       utf8 = from.utf8 or first_utf8 { first, cc, bcc } }
 end

@@ -96,7 +96,8 @@ local function read(t, binary)
    if io.type(t.raw) == "file" then return from_file(t.raw, t, binary) end
    if type(t.raw) ~= "function" then
       check.refuse_value("raw", "a string, an open file or a function", t.raw,
-         "Write raw = …, the whole message with its header")
+         io.type(t.raw) and "Open the file, and close it after the message is sent"
+            or "Write raw = …, the whole message with its header")
    end
    -- Whether it gives text is not known: it is binary if the caller requires that.
    return { source = filters.led(source.of_function(t.raw, t.size, "raw")), size = t.size,

@@ -181,7 +181,8 @@ local function read_file(file, size, name, max, reuse, lines)
       if size then
          left = left - (piece and #piece or 0)
          if left < 0 or (piece == nil and left > 0) then
-            return failed(name .. " changed its size since this library looked at it", nil, "size")
+            return failed(name .. " changed its size since this library looked at it", nil, "size",
+               "Send it while no program writes to it, or read it and give its content")
          end
       end
       return piece
@@ -205,6 +206,7 @@ function source.of_path(path)
       return nil, why, resources.lacks(errno) and resources.error(why) or resources.PATH_HINT
    end
    local size = file:seek("end")
+   if size == 0 and file:seek("set") and file:read(0) then size = nil end -- as in source.of_file
    file:close()
    local handles = setmetatable({}, { __mode = "k" }) -- that are open
    return { size = size, again = true, open = function(reuse)
@@ -243,13 +245,15 @@ function source.of_file(file)
    if known then some, why = file:read(0) end
    if not some and why or last and not known then return nil, why end -- as for a directory
    known = known ~= nil
-   return { size = known and last - at or nil, again = known, open = function(reuse)
+   local size = known and last - at or nil
+   if size == 0 and some then size = nil end -- the files of /proc have no size, but a content
+   return { size = size, again = known, open = function(reuse)
       local found, reason = true, nil
       if known then found, reason = file:seek("set", at) end
       if not found then
          return function() return failed("the file could not be read", reason) end
       end
-      return read_file(file, known and last - at or nil, "the file", BLOCKS, reuse, true)
+      return read_file(file, size, "the file", BLOCKS, reuse, true)
    end }
 end
 

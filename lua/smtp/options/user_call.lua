@@ -64,7 +64,8 @@ local with_article = { ["nil"] = "nil", boolean = "a boolean", ["function"] = "a
 ---@param value any
 ---@return string
 function user_call.type_name(value)
-   if io.type(value) then return "an open file" end
+   local file = io.type(value)
+   if file then return file == "file" and "an open file" or "a closed file" end
    return with_article[type(value)] or "a " .. type(value)
 end
 

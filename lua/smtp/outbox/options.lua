@@ -63,6 +63,13 @@ local function check_store(value)
    if type(value) ~= "string" or value == "" or value:find("%z") then
       check.refuse_value("store", "a path or a store", value, FORM)
    end
+   local kind = core.file(value) or "file" -- it may be made
+   if value ~= ":memory:" and kind == "file" then return end
+   errors.refuse("store", value == ":memory:"
+      and "store: an outbox in memory would lose its messages with this process"
+      or ("store: %s is %s, not a file"):format(value,
+         kind == "directory" and "a directory" or "a device, a pipe or a socket"),
+      'Write store = "/var/lib/app/mail.db", the path of a file')
 end
 
 local function read(given)
