@@ -126,8 +126,10 @@ local function make_context(sink)
    return true
 end
 
-local SOCKET_HINT = "Give a path in a folder that exists and that this user may write to; the sink "
-   .. "replaces a socket that no program uses, and no other file"
+-- By whether it listens at a path.
+local hints = { [false] = "Give an address of this machine, and a port that is free (0: any)",
+   [true] = "Give a path in a folder that exists and that this user may write to; the sink "
+      .. "replaces a socket that no program uses, and no other file" }
 
 --- Listen. -> address, port | path of the unix socket | nil, err
 ---@param listener? userdata   from smtp.socket, if one listens already
@@ -147,8 +149,7 @@ function Sink:listen(listener)
       forget_certificate(self)
       if why == "system" then return nil, system.error("the sink cannot listen: " .. text) end
       return nil, errors.new("connect", { what = "the sink cannot listen: " .. (text or why),
-         hint = options.socket and SOCKET_HINT
-            or "Give an address of this machine, and a port that is free (0: any)" })
+         hint = hints[options.socket ~= nil] })
    end
    self.listener = listener
    if options.socket then return options.socket end

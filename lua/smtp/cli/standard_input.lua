@@ -36,8 +36,8 @@ function standard_input.read_text(options)
    if options.text ~= "" then return end
    if not options.subject and not options.attachments then
       errors.refuse("text", "the message is empty: standard input has no text, and there is no "
-         .. "--subject and no --attach", "Write --text TEXT, or give the text on standard input; --text "
-         .. '"" is an empty message on purpose')
+         .. "--subject and no --attach", "Write --text TEXT, or give the text on standard input; "
+         .. '--text "" is an empty message on purpose')
    end
    note("warning: the message has no text, because standard input is empty. --text \"\" sends it "
       .. "without a warning.")

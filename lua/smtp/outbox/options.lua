@@ -54,12 +54,7 @@ local function read_server(value)
    return server
 end
 
-local function check_store(value)
-   if type(value) == "table" or type(value) == "userdata" then return store.check(value) end
-   if check.is_url(value) then -- it may contain a password
-      errors.refuse("store", "store: expected a path or a store, got a URL",
-         "Give the path of an SQLite file, or a store that smtp.outbox.redis makes")
-   end
+local function check_path(value)
    if type(value) ~= "string" or value == "" or value:find("%z") then
       check.refuse_value("store", "a path or a store", value, FORM)
    end
@@ -70,6 +65,15 @@ local function check_store(value)
       or ("store: %s is %s, not a file"):format(value,
          kind == "directory" and "a directory" or "a device, a pipe or a socket"),
       'Write store = "/var/lib/app/mail.db", the path of a file')
+end
+
+local function check_store(value)
+   if type(value) == "table" or type(value) == "userdata" then return store.check(value) end
+   if check.is_url(value) then -- it may contain a password
+      errors.refuse("store", "store: expected a path or a store, got a URL",
+         "Give the path of an SQLite file, or a store that smtp.outbox.redis makes")
+   end
+   check_path(value)
 end
 
 local function read(given)
