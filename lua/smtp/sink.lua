@@ -126,10 +126,16 @@ local function make_context(sink)
    return true
 end
 
--- By whether it listens at a path.
-local hints = { [false] = "Give an address of this machine, and a port that is free (0: any)",
-   [true] = "Give a path in a folder that exists and that this user may write to; the sink "
-      .. "replaces a socket that no program uses, and no other file" }
+-- Why the sink cannot listen. -> nil, err
+local function unable(sink, why, text)
+   forget_certificate(sink)
+   if why == "system" then return nil, system.error("the sink cannot listen: " .. text) end
+   return nil, errors.new("connect", { what = "the sink cannot listen: " .. (text or why),
+      hint = sink.options.socket
+         and "Give a path in a folder that exists and that this user may write to; the sink "
+            .. "replaces a socket that no program uses, and no other file"
+         or "Give an address of this machine, and a port that is free (0: any)" })
+end
 
 --- Listen. -> address, port | path of the unix socket | nil, err
 ---@param listener? userdata   from smtp.socket, if one listens already
@@ -145,12 +151,7 @@ function Sink:listen(listener)
       if not socket then return nil, system.error(lack) end
       listener, why, text = socket.listen(place, options.port)
    end
-   if not listener then
-      forget_certificate(self)
-      if why == "system" then return nil, system.error("the sink cannot listen: " .. text) end
-      return nil, errors.new("connect", { what = "the sink cannot listen: " .. (text or why),
-         hint = hints[options.socket ~= nil] })
-   end
+   if not listener then return unable(self, why, text) end
    self.listener = listener
    if options.socket then return options.socket end
    return listener:getsockname()
