@@ -6,7 +6,6 @@ local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local errors = require "smtp.errors"
 local message_flags = require "smtp.cli.message_flags"
-local resources = require "smtp.ground.resources"
 local safe = require "smtp.safe"
 local secrets = require "smtp.cli.secrets"
 
@@ -97,8 +96,13 @@ local EACCES = 13 -- the same number on every Unix
 
 -- Only put and run make the file: after a typing error the others would say that it is empty.
 local function check_exists(path)
-   local _, why, errno = resources.read_file(path, 0)
-   if not why then return end
+   local file, why, errno = io.open(path, "rb")
+   if file then
+      why = select(2, file:read(0)) -- as for a directory
+      file:close()
+      if not why then return end
+      why = path .. ": " .. why
+   end
    errors.refuse("store", "--store " .. why, errno == EACCES
       and "Run it as the user whose outbox it is, or let this user read and write the file and "
          .. "its folder" or "Check the path; lua-smtp outbox put makes the file")
