@@ -536,6 +536,34 @@ describe("a message that is sent in one call", function()
       end
    end)
 
+   it("is not sent where the server has said goodbye meanwhile, nor reported in another way", function()
+      for _, goodbye in ipairs { 'sock:send "421 bye\\r\\n"', "" } do
+         local errs = {}
+         for _, more in ipairs { {}, { trace = function() end } } do
+            local other = peer_process.start([[
+               local sock = accept()
+               sock:send "220 mx\r\n"
+               for _, reply in ipairs { "250 mx", "250 ok", "250 ok", "354 go" } do
+                  line(sock)
+                  sock:send(reply .. "\r\n")
+               end
+               repeat until line(sock) == ".\r\n"
+               sock:send "250 ok\r\n"
+            ]] .. goodbye)
+            local connection = connect_to(other, more)
+            assert(connection:send(plain))
+            other.finish()
+            core.sleep(0.1)
+            local _, err = connection:send(plain)
+            errs[#errs + 1] = { err.kind, err.reason, err.stage, err.sent, err.retry,
+               (tostring(err):gsub(tostring(other.port), "PORT")) }
+            connection:close()
+         end
+         assert.same(errs[2], errs[1])
+         assert.equal("no", errs[1][4])
+      end
+   end)
+
    it("leaves the connection broken where an error of others ends it", function()
       local other = start '{ DATA = "354 go" }'
       local connection = connect_to(other)

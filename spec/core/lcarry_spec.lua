@@ -150,6 +150,42 @@ describe("session:carry", function()
       end
    end)
 
+   -- A socket that has received these bytes.
+   local function brought(bytes)
+      local other = peer.start(('local sock = accept() sock:send("x" .. %q) line(sock)'):format(bytes))
+      local sock = socket.new()
+      assert(sock:connect("127.0.0.1", other.port))
+      assert.equal("x", sock:receiveany(1))
+      return sock, other
+   end
+
+   it("looks directly after an answer as well, where another one has begun", function()
+      local session, sock, other = open()
+      local rest, another = brought "e\r\n"
+      assert.truthy(carry(session, sock, message()))
+      session:heard("421 by")
+      assert.same({ false }, { carry(session, rest, message()) })
+      assert.equal("bye", session:trouble().text)
+      rest:close()
+      another.finish()
+      heard(sock, other)
+   end)
+
+   it("looks before the first message of a session that has the memory of another", function()
+      local session, sock, other = open()
+      local rest, another = brought "421 bye\r\n"
+      assert.truthy(carry(session, sock, message()))
+      local newer = core.session({ domain = "me.example", tls = "skip", auth = "skip" }, nil, session)
+      newer:heard("220 mx\r\n")
+      newer:sent(#newer:output())
+      newer:heard("250 mx\r\n")
+      assert.equal("ready", newer:wants())
+      assert.same({ false }, { carry(newer, rest, message()) })
+      rest:close()
+      another.finish()
+      heard(sock, other)
+   end)
+
    it("leaves to Lua what has more to report, which its memory outlives", function()
       local session, sock, other = open { RCPT = { "550 5.1.1 who?", "250 ok" },
          DOT = { "554 none", "452 full", "250 ok" } }
@@ -171,17 +207,21 @@ describe("session:carry", function()
       local session, sock, other = open { DOT = "250 taken" }
       sock:nonblocking(true)
       local before = core.now()
-      local none, begun = carry(session, sock, message { raw = "hi\n" })
+      local line = ("y"):rep(70)
+      local none, begun = carry(session, sock, message { raw = (line .. "\r\n"):rep(300) })
       assert.is_nil(none)
-      assert.same({ true, "hi\n", 4, false }, { begun.waits, begun.text, begun.size, begun.eightbit })
+      assert.same({ true, 21600, 21600, false }, { begun.waits, #begun.text, begun.size, begun.eightbit })
       assert.truthy(before <= begun.started and begun.started <= begun.moved and begun.moved <= core.now())
       assert.truthy(math.abs(begun.deadline - begun.started - 20) < 1e-3)
       local transaction = begun.transaction
       begun = nil -- luacheck: ignore
       collectgarbage()
+      local others = {} -- which take the place of what was collected
+      for i = 1, 20 do others[i] = ("z"):rep(21600 - i) end
       assert.equal("ready", go_on(session, sock))
       assert.equal("taken", select(4, transaction:receipt()).text)
-      heard(sock, other)
+      assert.equal(20, #others)
+      assert.equal(300, select(2, heard(sock, other):gsub(line .. "\n", "")))
    end)
 
    it("gives a message the time that its size needs", function()
