@@ -11,6 +11,7 @@ require "smtp.ground.modules"
 local circuit = require "smtp.outbox.circuit"
 local entries = require "smtp.outbox.entry"
 local errors = require "smtp.errors"
+local lapse = require "smtp.outbox.lapse"
 local options = require "smtp.outbox.options"
 local states = require "smtp.outbox.states"
 local system = require "smtp.ground.resources"
@@ -109,7 +110,7 @@ function Outbox:get(id)
    known, err = options.id(id)
    if not known then return nil, err end
    record, err = self.store:get(self.settings.name, id)
-   return record and entries.view(record), err
+   return record and entries.view(lapse.see(record, self.settings, self.now())), err
 end
 
 --- Entries in the order in which they were put.
@@ -120,8 +121,8 @@ function Outbox:list(given)
    local filter, err = options.list(given)
    if not filter then return nil, err end
    local list
-   list, err = self.store:list(self.settings.name, { state = filter.state, limit = filter.limit,
-      after = filter.after, address = filter.to and entries.searched(filter.to) })
+   list, err = lapse.list(self, { state = filter.state, limit = filter.limit,
+      after = filter.after, address = filter.to and entries.searched(filter.to) }, self.now())
    if not list then return nil, err end
    for i = 1, #list do list[i] = entries.view(list[i]) end
    return list
@@ -136,11 +137,11 @@ end
 ---@return smtp.OutboxStats|nil
 ---@return table|nil err
 function Outbox:stats()
-   local counts, oldest = self.store:count(self.settings.name)
+   local now = self.now()
+   local counts, oldest = lapse.count(self, now)
    if not counts then return nil, oldest end
    local pause, err = circuit.pause(self.store, self.settings.name)
    if err then return nil, err end
-   local now = self.now()
    local stats = { name = self.settings.name, queued = 0, claimed = 0, ending = 0, sent = 0,
       failed = 0, doubt = 0, cancelled = 0, due = oldest and oldest <= now and oldest or nil,
       paused = pause and pause.kind, since = pause and pause.since,
@@ -160,10 +161,14 @@ local function no_entry(id)
       what = ("the outbox has no message with the id %s"):format(shown) })
 end
 
-local function refusal(record, word, hint)
+local busy = { claimed = true, ending = true }
+
+local function refusal(record, word, hint, now)
+   local until_when = busy[record.state] and (" (a runner has it for %d s more)"):format(
+      math.max(0, record.due - now)) or ""
    return errors.new("usage", { option = "id", value = record.id, hint = hint,
-      what = ("the message %s cannot be %s: its state is %s"):format(record.id, word,
-         record.state) })
+      what = ("the message %s cannot be %s: its state is %s%s"):format(record.id, word,
+         record.state, until_when) })
 end
 
 -- Change an entry as `decide` says. Another process may change it at the same time: then once more.
@@ -174,16 +179,18 @@ local function change(self, id, word, hint, decide)
       local record, err = self.store:get(self.settings.name, id)
       if err then return nil, err end
       if not record then return nil, no_entry(id) end
-      local result = decide(record, self.now())
-      if not result then return nil, refusal(record, word, hint) end
+      local now = self.now()
+      local seen = lapse.see(record, self.settings, now)
+      local result = decide(seen, now)
+      if not result then return nil, refusal(seen, word, hint, now) end
+      result.from = record.state
+      result.history = seen.history:sub(#record.history + 1) .. result.history
       local done
       done, err = self.store:commit(self.settings.name, { result }, {})
       if not done then return nil, err end
       if done[1] then return true end
    end
 end
-
-local busy = { claimed = true, ending = true }
 
 --- Send it now, and again to recipients that have failed. It also ends a pause of the outbox.
 ---@return true|nil

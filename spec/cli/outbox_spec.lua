@@ -260,6 +260,21 @@ describe("lua-smtp outbox", function()
       end
    end)
 
+   it("says until when another runner has a message", function()
+      put "-t bob@example.net --id a"
+      local file = assert(require("smtp.outbox.sqlite").open(store:match "%S+$"))
+      local now = os.time()
+      local ends = os.date("%Y-%m-%d %H:%M:%S", now + 3600)
+      local claimed = file:claim("localhost:" .. sink.port, now, now + 3600, 7, 1)
+      assert.matches("claimed  bob@example.net  until " .. ends, (outbox "list"), 1, true)
+      assert(file:commit("localhost:" .. sink.port, {}, { { number = claimed[1].number, claim = 7, bytes = "x" } }))
+      file:close()
+      assert.matches("ending\n.*   until " .. ends:gsub("%-", "%%-"), (outbox "show a"))
+      local said, status = outbox("run --once" .. server())
+      assert.equal(0, status)
+      assert.matches("waiting: another runner has 1 message. If it has ended, run again after " .. ends, said, 1, true)
+   end)
+
    it("says by the status of run what did not arrive", function()
       local own = keeper.start [[auth = { users = { ann = "tulip-32" }, before_tls = true },
          faults = { mail = function(line)
