@@ -60,7 +60,7 @@ describe("A machine that fails", function()
          local said = command.own(("%s spec/failing/commands.lua $PWD/%s%s %d send login sendmail probe")
             :format(peer.interpreter, folder, faults, share or 4999))
          local cases, struck = said:match "^done: cases (%d+), problems 0, sent %d+, struck (%d+), .*\n$"
-         assert(cases and tonumber(cases) > 20 and tonumber(struck) > tonumber(cases) / 2, said)
+         assert(cases and tonumber(cases) > 5 and tonumber(struck) > tonumber(cases) / 2, said) -- LuaJIT has few
          tally.add(tonumber(cases))
       end)
 
