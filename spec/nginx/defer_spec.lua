@@ -45,6 +45,12 @@ describe("a deferred message", function()
       end
    end)
 
+   it("that is not taken on has its result at once, for those who observe", function()
+      local result
+      safe.defer(options { to = "bad", observe = function(event) result = event end })
+      assert.same({ "result", "address" }, { result.name, result.kind })
+   end)
+
    it("that fails says so in the error log, in words", function()
       local failure
       local logged, log = {}, ngx.log

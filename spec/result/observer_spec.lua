@@ -144,6 +144,40 @@ sent mail: MAIL FROM:<ann@me.example>]], table.concat(events, "\n", 1, 10))
       assert.same({ "source transport 0/0 nil", "source transport 0/0 nil" }, results)
    end)
 
+   it("reports a message that is refused before anything is sent", function()
+      local results = {}
+      local function observe(event)
+         if event.name ~= "result" then return end
+         assert.is_true(event.seconds >= 0)
+         results[#results + 1] = ("%s %s %d/%d"):format(event.kind, tostring(event.reason), event.accepted,
+            event.refused)
+      end
+      local function options(more)
+         more.observe, more.transport, more.tls, more.timeout = observe, spec_server.new, "skip", 20
+         return more
+      end
+      local function send(changes)
+         local t = options { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n" }
+         for name, value in pairs(changes) do t[name] = value end
+         return select(2, safe.send(t))
+      end
+      local message = { from = "ann@me.example", to = "bad", raw = "x\r\n" }
+      assert.equal("address", send { to = "bad" }.kind)
+      assert.equal("usage", send { tls = "no" }.kind)
+      assert.equal("usage", send { observe = observe, text = "x" }.kind)
+      assert.same({ "address nil 0/0", "usage nil 0/0", "usage nil 0/0" }, results)
+      assert.equal("usage", send { observe = 5 }.kind)
+      assert.equal(3, #results)
+      results = {}
+      safe.send_many(options {}, { message })
+      local connection = assert(safe.connect(options {}))
+      connection:send(message)
+      assert.same({ "address nil 0/0", "address nil 0/0" }, results)
+      connection:close()
+      connection:send { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n" }
+      assert.equal(3, #results)
+   end)
+
    it("says how long each stage took, one after the other", function()
       local stages, at = {}, 0
       assert(safe.send(talk.options({ observe = function(event)

@@ -215,27 +215,37 @@ end
 
 -- ---- in steps ----
 
-local function send(self, t)
-   local started, server = core.now(), self.server
+-- -> the outgoing message | nil, err
+local function read(self, t, started)
+   local server = self.server
    local message = request.plain(t, server, self.spare)
-   local ok, err
    if message then
       self.spare = nil
-   else
-      message, err = request.message(t, server, "connection:send ")
-      if message then ok, err = delivery.sign(server, message, started) end
-      if not ok then return nil, err end
+      return message
    end
+   local ok, err
+   message, err = request.message(t, server, "connection:send ")
+   if message then ok, err = delivery.sign(server, message, started) end
+   return ok and message or nil, err
+end
+
+local function carry(self, message, started)
    local receipt
-   ok, err = enter(self, started, message)
+   local ok, err = enter(self, started, message)
    if ok then
       self.message = message
       receipt, err = finish(self, message, started,
          self.conv:carry(message, message.transaction, started))
    end
    delivery.release(message)
-   if not ok then return nil, err end
-   local observe = server.observe
+   return receipt, err
+end
+
+local function send(self, t)
+   local started, observe = core.now(), self.server.observe
+   local message, err = read(self, t, started)
+   local receipt
+   if message then receipt, err = carry(self, message, started) end
    if observe then observers.tell_result(observe, receipt, err, core.now() - started) end
    return receipt, err
 end

@@ -234,14 +234,23 @@ local function send(server, message, started)
    end
 end
 
+--- What became of a message, which the caller's function `observe` is called with as well.
+---@param observe? function
+---@param receipt? smtp.Receipt
+---@param err? smtp.Error
+---@param started number          core.now() when the call began
+---@return smtp.Receipt|nil
+---@return smtp.Error|nil
+function delivery.tell(observe, receipt, err, started)
+   local observers = observe and load_observers()
+   if observers then observers.tell_result(observe, receipt, err, core.now() - started) end
+   return receipt, err
+end
+
 local function send_and_tell(server, message, started)
    local receipt, err = send(server, message, started)
    delivery.release(message)
-   local observers = server.observe and load_observers()
-   if observers then
-      observers.tell_result(server.observe, receipt, err, core.now() - started)
-   end
-   return receipt, err
+   return delivery.tell(server.observe, receipt, err, started)
 end
 
 --- May a recipient have this message? Asked where a call that sends it has raised an error.

@@ -12,6 +12,12 @@ local load_defer = system.loader "smtp.runtime.nginx.defer"
 
 local single = {}
 
+-- A message that is refused before a connection is made has a result, too.
+local function refused(t, err, started)
+   local observe = type(t) == "table" and rawget(t, "observe")
+   return delivery.tell(type(observe) == "function" and observe or nil, nil, err, started)
+end
+
 --- Send one message now.
 ---@param t smtp.Options
 ---@return smtp.Receipt|nil
@@ -19,14 +25,26 @@ local single = {}
 function single.send(t)
    local started = core.now()
    local server, message = request.send(t)
-   if not server then return nil, message end
+   if not server then return refused(t, message, started) end
    if message.signers then
       local ok, err = delivery.sign(server, message, started)
-      if not ok then return nil, err end
+      if not ok then return refused(t, err, started) end
    end
    local receipt, err = delivery.send(server, message, started)
    if receipt and message.plain then request.recycle(message) end
    return receipt, err
+end
+
+-- -> smtp.Deferred | nil, err
+local function defer(nginx, t, callback)
+   local server, message = request.send(t, "smtp.defer ")
+   if not server then return nil, message end
+   local ok, err = nginx.check_directives(server)
+   if ok then ok, err = delivery.sign(server, message) end
+   if not ok then return nil, err end
+   local queue, lack = load_defer()
+   if not queue then return nil, lack end
+   return queue.add(delivery.send, server, message, callback)
 end
 
 --- In nginx: send one message after this request. Everything is checked, composed and signed now.
@@ -46,15 +64,10 @@ function single.defer(t, callback)
          "callback: expected a function, got a " .. type(callback),
          "Write smtp.defer(options, function(receipt, err) … end)")
    end
-   local server, message = request.send(t, "smtp.defer ")
-   if not server then return nil, message end
-   local ok, err = nginx.check_directives(server)
-   if ok then ok, err = delivery.sign(server, message) end
-   if not ok then return nil, err end
-   local defer
-   defer, lack = load_defer()
-   if not defer then return nil, lack end
-   return defer.add(delivery.send, server, message, callback)
+   local started = core.now()
+   local deferred, err = defer(nginx, t, callback)
+   if not deferred then return refused(t, err, started) end
+   return deferred
 end
 
 return single
