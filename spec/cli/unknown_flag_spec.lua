@@ -17,6 +17,7 @@ describe("lua-smtp", function()
          ["send -z"] = "no flag %-z%.", ["send -vz"] = "no flag %-z%.", ["send -from a@x"] = "Write %-%-from",
          ["send --no-subject"] = "%-%-subject takes a value", ["send hello"] = '"hello" is not an address: it has no @',
          ["send -f a@x -- -t"] = '"%-t" is not an address', ["outbox put bob"] = '"bob" is not an address',
+         ["probe 2526"] = "2526 is a port%? Write localhost:2526",
          ["sink 2525"] = '"2525" is an argument too many%. lua%-smtp sink takes only flags',
          ["outbox stats extra"] = '"extra" is an argument too many%. lua%-smtp outbox stats takes only flags',
          ["outbox show a b"] = '"b" is an argument too many%. lua%-smtp outbox show takes ID and flags',

@@ -17,6 +17,22 @@ describe("source_address", function()
 end)
 
 describe("host", function()
+   it("is not a number, which systems take for an address of 32 bits", function()
+      for _, name in ipairs { "host", "server", "tls_host" } do
+         for _, text in ipairs { "2526", "0", "65536", "167772161", "0x9de", "0X9DE", "25." } do
+            local _, err = request.connection { [name] = text }
+            assert.matches("is a number, and not the name or the address of a server", tostring(err), 1, true)
+         end
+      end
+      assert.equal('2526 is a port? Write host = "localhost" and port = 2526', refused({ host = "2526" }).hint)
+      assert.equal("Write the name of the server, or its address", refused({ host = "65536" }).hint)
+      assert.matches("2526 is a port?", tostring(refused { host = { "mx.example", "2526" } }), 1, true)
+      assert.equal('2526 is a port? Write url = "smtp://localhost:2526"', refused({ url = "smtp://2526" }).hint)
+      for _, host in ipairs { "127.0.0.1", "1and1.example", "0xbad.example", "3com.example" } do
+         assert.equal(host, server({ host = host }).host)
+      end
+   end)
+
    for host, named in pairs { ["mail.example.org:587"] = "port", ["[2001:db8::1]:25"] = "port",
       ["mail.example.org:"] = "port", ["192.0.2.1:25"] = "port", ["mail.example.org:smtp"] = "port",
       ["smtp://x"] = "url", ["ssl://x"] = "url", ["tls://x:465"] = "url", ["SMTP://ann:sesame@x"] = "url",

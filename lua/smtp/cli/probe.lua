@@ -38,6 +38,10 @@ local function read_place(options)
    local text = options.place
    options.place = nil
    if not text then return end
+   if text:find("^[0-9]+$") then
+      errors.refuse("place", ("the place %q is a number, and not the name or the address of a "
+         .. "server"):format(text), ("%s is a port? Write localhost:%s"):format(text, text))
+   end
    local named = ports.place(text)
    if not named then
       check_port(text)

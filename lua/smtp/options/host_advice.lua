@@ -52,4 +52,27 @@ function host_advice.refuse_misplaced(option, text)
    end
 end
 
+local FOR_PORT = '%d is a port? Write host = "localhost" and port = %d'
+local with_port = { host = FOR_PORT, server = FOR_PORT,
+   url = '%d is a port? Write url = "smtp://localhost:%d"' }
+
+-- What to write in the place of a number.
+local function instead_of_number(option, text)
+   local number = #text < 6 and tonumber(text:match("^[0-9]+$")) or 0
+   if not with_port[option] or number < 1 or number > 65535 then
+      return "Write the name of the server, or its address"
+   end
+   return with_port[option]:format(number, number)
+end
+
+--- Refuse a text that is one number: systems take that for an address of 32 bits, 0.0.9.222. Raises
+-- a UsageError.
+---@param option string   the option that contains it
+---@param text string
+function host_advice.refuse_number(option, text)
+   if not text:find("^[0-9]+%.?$") and not text:find("^0[xX][0-9A-Fa-f]*%.?$") then return end
+   refuse(option, ("the host %q is a number, and not the name or the address of a server"):format(
+      text), instead_of_number(option, text), text)
+end
+
 return host_advice

@@ -46,6 +46,7 @@ end
 ---@param text string
 ---@return string
 function host_name.read(option, text)
+   if text:find("^[0-9]") then host_advice.refuse_number(option, text) end
    local name = is_name(text) and text or read_other(option, text)
    return name:find("^[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]$") and "localhost" or name
 end
