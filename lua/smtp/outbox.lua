@@ -128,9 +128,11 @@ function Outbox:list(given)
    return list
 end
 
+-- The server, or its options, may have been corrected since: this is what the newest attempt found.
 local function pause_line(pause, now)
-   local seconds = math.max(0, pause.due - now)
-   return ("%s; next attempt in %d s"):format(pause.what:gsub("%.$", ""), seconds)
+   return ("since %s: %s; next attempt in %d s, or at once after outbox:retry(id)"):format(
+      os.date("%Y-%m-%d %H:%M:%S", pause.since), (pause.what:gsub("%.$", "")),
+      math.max(0, pause.due - now))
 end
 
 --- Counts by state, the oldest message that is due, and why nothing is sent, if that is so.

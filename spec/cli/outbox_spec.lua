@@ -210,7 +210,8 @@ describe("lua-smtp outbox", function()
       local nowhere = " --host localhost --port 1 --tls skip"
       outbox("put -f ann@example.org -t bob@example.net -s Hi --text hello" .. nowhere)
       local said = outbox("run --once" .. nowhere)
-      assert.matches("waiting: .*Check %-%-host and %-%-port 1: ", said)
+      assert.matches("waiting: since %d+%-%d+%-%d+ [%d:]+: .*Check %-%-host and %-%-port 1: ", said)
+      assert.matches("; next attempt in %d+ s, or at once after lua%-smtp outbox retry ID\n", said)
       for _, form in ipairs { "stats", "stats --json" } do
          assert.matches("Check %-%-host and %-%-port 1: ", (outbox(form)))
       end

@@ -23,6 +23,7 @@ return {
    { "Write at = os.time() + 3600", "Write --at \"$(date -d '1 hour' +%s)\"" },
    { "Write os.time(), or ", "Write " },
    { "Write outbox:resolve(id, \"sent\")", "Write lua-smtp outbox resolve ID sent" },
+   { "after outbox:retry(id)", "after lua-smtp outbox retry ID" },
    { "bytes), or a list of these", "bytes)" },
    { "Write \"ann@example.org\", \"Ann <ann@example.org>\" or { name = …, address = … }",
       "Write ann@example.org or \"Ann <ann@example.org>\"" },
