@@ -26,7 +26,7 @@ OUT    := build/$(LUA)
 SPEC   ?= $(shell .ci/specs)
 RUNS   ?= 1000000
 
-LUA_CFLAGS = $(if $(LUA_INCDIR),"-I$(LUA_INCDIR)",$(shell pkg-config --cflags $(LUA)))
+LUA_CFLAGS = $(if $(LUA_INCDIR),"-I$(LUA_INCDIR)",$(shell pkg-config --cflags $(LUA) 2>/dev/null))
 OPENSSL_CFLAGS = $(if $(OPENSSL_INCDIR),"-I$(OPENSSL_INCDIR)")
 RPATH := -Wl,-rpath,
 OPENSSL_LDFLAGS = $(if $(filter-out /usr/lib%,$(OPENSSL_LIBDIR)),"-L$(OPENSSL_LIBDIR)" "$(RPATH)$(OPENSSL_LIBDIR)")
@@ -92,6 +92,22 @@ $(STORE:csrc/%.c=$(OUT)/obj/%.o): CPPFLAGS += $(if $(SQLITE_INCDIR),"-I$(SQLITE_
 $(SOS) $(STORE_SO):
 	@mkdir -p $(@D)
 	$(CC) $(LIBFLAG) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# The headers are looked for once, before the first file is compiled.
+$(OBJECTS): | $(OUT)/headers
+
+$(OUT)/headers:
+	@$(call find_header,lua.h,Lua,$(LUA_DEV),LUA_INCDIR=FOLDER; for another Lua: LUA=lua5.4)
+	@$(call find_header,openssl/ssl.h,OpenSSL 3,libssl-dev,OPENSSL_INCDIR=FOLDER)
+	@mkdir -p $(@D) && touch $@
+
+# The Debian package with the headers of this Lua.
+LUA_DEV = pkg-config and $(patsubst liblua5.1-dev,liblua5.1-0-dev,$(patsubst libluajit-dev,libluajit2-5.1-dev,lib$(LUA)-dev))
+
+define find_header
+echo '#include <$(1)>' | $(CC) $(CPPFLAGS) $(CFLAGS) $(LUA_CFLAGS) $(OPENSSL_CFLAGS) -E -x c -o /dev/null - 2>/dev/null || \
+{ echo "The headers of $(2) ($(1)) for LUA=$(LUA) are missing. Install them (Debian: $(3)), or name their folder: $(4)." >&2; exit 1; }
+endef
 
 $(OUT)/obj/%.o: csrc/%.c
 	@mkdir -p $(@D)

@@ -50,6 +50,18 @@ describe("lua-smtp sink", function()
       sh(("rm -r %s/a %s/b"):format(folder, folder))
    end)
 
+   it("shows the beginning of a large message, and how much it leaves out", function()
+      local pipe, port = start_sink("--once")
+      local body = (("x"):rep(70) .. "\r\n"):rep(3000)
+      assert(safe.send { host = "127.0.0.1", port = port, from = "ann@me.example", to = "bob@there.example",
+         raw = "Subject: x\r\n\r\n" .. body, timeout = 20 })
+      local shown = pipe:read "*a"
+      pipe:close()
+      assert.truthy(#shown > 60000 and #shown < 70000, #shown)
+      local left = shown:match "x\n%-%-%- (%d+) more bytes are not shown; %-%-maildir or %-%-eml [^\n]*\n$"
+      assert.truthy(left and tonumber(left) > #body - 65600 and tonumber(left) < #body - 65000, left)
+   end)
+
    it("refuses a message that it cannot store", function()
       local pipe, port, pid = start_sink(("--maildir %s/a --eml %s/b"):format(folder, folder), "&1")
       sh(("rm -r %s/b"):format(folder))

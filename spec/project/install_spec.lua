@@ -87,6 +87,21 @@ describe("The rockspecs", function()
 end)
 
 describe("make", function()
+   it("says which headers are missing, and what has them", function()
+      sh(("mkdir -p \"%s\" && cp -r Makefile csrc \"%s\""):format(root, root))
+      local function build(settings)
+         local status, said = sh(("cd \"%s\" && make -s %s 2>&1"):format(root, settings))
+         assert.is_true(status ~= 0)
+         return said
+      end
+      local said = build "LUA=lua5.1 LUA_INCDIR=/nonexistent"
+      assert.matches("headers of Lua (lua.h) for LUA=lua5.1 are missing", said, 1, true)
+      assert.matches("liblua5.1-0-dev)", said, 1, true)
+      assert.matches("libluajit2-5.1-dev)", build "LUA=luajit LUA_INCDIR=/nonexistent", 1, true)
+      assert.matches("libssl-dev)", build(([[LUA=%s CC="sh -c \"grep -q lua.h\""]]):format(interpreter)), 1, true)
+      sh(("rm -rf \"%s\""):format(root))
+   end)
+
    it("builds in a folder with a space", function()
       local status, said = sh(("mkdir -p \"%s\" && cp -r Makefile csrc \"%s\" && cd \"%s\" && "
          .. "make -s LUA=%s build/%s/obj/text/base64.o"):format(root, root, root, interpreter, interpreter))

@@ -28,11 +28,14 @@ end
 local function server_context(cert, key)
    return assert(tls.context { server = true, cert = cert, key = key })
 end
--- What is heard until a line ends, or the connection does.
-local heard = ""
+-- What is heard until a line ends, or the connection does. A loop that waits for a line that cannot
+-- come any more fails.
+local heard, ends = "", 0
 local function line(sock)
    while not heard:find("\n", 1, true) do
       local data = sock:receiveany(65536)
+      ends = data and 0 or ends + 1
+      assert(ends < 1000, "the connection has ended")
       if not data then break end
       heard = heard .. data
    end

@@ -4,6 +4,15 @@
 local mailbox = require "smtp.cli.mailbox"
 local output = require "smtp.cli.output"
 
+local SHOWN_MAX = 65536 -- bytes of a message that are shown: the rest is mostly an attachment
+
+-- What is shown of a message: all of it, or its first lines.
+local function beginning(data)
+   if #data <= SHOWN_MAX then return data end
+   local text = data:sub(1, SHOWN_MAX)
+   return text:match "^.*\n" or text
+end
+
 local function show(message, paths)
    output.say(("--- from <%s> to <%s>%s%s%s"):format(message.from,
       table.concat(message.to, ">, <"),
@@ -11,8 +20,10 @@ local function show(message, paths)
       message.tls and ", over TLS" or ", in clear text",
       #paths > 0 and ": " .. table.concat(paths, ", ") or ""))
    if #paths > 0 then return end
-   io.write(output.shown((message.data:gsub("\r\n", "\n"))))
-   output.say("---")
+   local first = beginning(message.data)
+   io.write(output.shown((first:gsub("\r\n", "\n"))))
+   output.say(#first >= #message.data and "---" or ("--- %d more bytes are not shown; --maildir or "
+      .. "--eml stores the whole message"):format(#message.data - #first))
 end
 
 local TEXT_MAX = 1048576 -- bytes of a text that is shown as JSON: a longer one would delay others

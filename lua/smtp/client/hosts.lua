@@ -34,17 +34,17 @@ end
 
 local NAMED_MAX, WHAT_MAX = 3, 150
 
-local hope = { now = 3, later = 2, never = 1 }
+local rank = { now = 3, later = 2, never = 1 }
 
 local function described(err)
    return errors.cut(err.what .. errors.reply(err), WHAT_MAX, "…")
 end
 
--- The error that leaves the most hope; of several, that of the preferred host. It names the others.
+-- The error with the best `retry`; of several, that of the preferred host. It names the others.
 local function error_of(list, tried)
    local best, others = list[1], {}
    for i = 2, #list do
-      if (hope[list[i].retry] or 0) > (hope[best.retry] or 0) then best = list[i] end
+      if (rank[list[i].retry] or 0) > (rank[best.retry] or 0) then best = list[i] end
    end
    for i = 1, #list do
       if list[i] ~= best and #others < NAMED_MAX then others[#others + 1] = tried[i] end

@@ -20,7 +20,7 @@ local function load(name)
    local adapter, why, lack = system.load("smtp.loop." .. name)
    if adapter then return adapter end
    if lack then error(system.error(why), 0) end
-   errors.refuse("loop", ("loop = %q needs the Lua module %s, which cannot be loaded: %s"):format(
+   errors.refuse("loop", ("loop = %q needs the Lua module %s: %s"):format(
       name, name, why), ("Install it for this Lua (Debian: lua-%s), load it first, or remove loop")
       :format(name))
 end

@@ -137,9 +137,10 @@ end
 
 local function no_module(why)
    return errors.new("system", { reason = "not_installed", retry = "never",
-      what = "smtp.outbox keeps its messages in SQLite, and the module smtp.sqlite_store cannot be "
-         .. "loaded: " .. why, hint =
-         "Install libsqlite3-dev, and make install again; with LuaRocks, install lua-smtp-outbox" })
+      what = "smtp.outbox keeps its messages in SQLite, and needs the module smtp.sqlite_store: "
+         .. why,
+      hint = "Install libsqlite3-dev, and make install again; with LuaRocks, install "
+         .. "lua-smtp-outbox" })
 end
 
 -- No statement waits for a lock by itself: smtp.outbox.lock does that.

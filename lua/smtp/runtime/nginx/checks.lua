@@ -46,18 +46,21 @@ end
 -- By the names of the two files, as long as these are the same, as the contexts outside nginx.
 local certificates = bounded.new(64)
 
+local pem_files = {
+   { "tls_cert", "parse_pem_cert", ": it contains no certificate in PEM" },
+   { "tls_key", "parse_pem_priv_key", ": it contains no private key in PEM, or it is encrypted" } }
+
 local function load_certificate(server, ssl)
    local key = server.tls_cert .. "\0" .. server.tls_key
    local found, stamp = certificates:get(key), tls_context.stamp(server)
    if found and found.stamp == stamp then return found end
    found = { stamp = stamp }
-   for _, one in ipairs { { "tls_cert", "parse_pem_cert" }, { "tls_key", "parse_pem_priv_key" } } do
-      local name, parse = one[1], ssl[one[2]]
+   for i = 1, #pem_files do
+      local name, parse, fault = pem_files[i][1], ssl[pem_files[i][2]], pem_files[i][3]
       local text, why = system.read_file(server[name])
-      local parsed
-      if text then parsed, why = parse(text) end
+      local parsed = text and parse(text) -- what ngx.ssl says names a function of OpenSSL
       if not parsed then
-         return nil, tls_context.unusable(name:sub(5), tostring(why), server[name])
+         return nil, tls_context.unusable(name:sub(5), why or server[name] .. fault, server[name])
       end
       found[name] = parsed
    end
