@@ -1,3 +1,4 @@
+local command = require "spec.tools.command"
 local one_port = require "smtp.cli.one_port"
 local printed = require "spec.tools.printed"
 local talk = require "spec.tools.talk"
@@ -48,6 +49,20 @@ describe("the report on one port", function()
       assert.equal(77, status)
       assert.matches("flags         none: see the first warning\n", text, 1, true)
       assert.is_nil(text:find("Lua  ", 1, true))
+   end)
+
+   it("ends with 0 where the flags that it prints send", function()
+      local pipe, port = command.start_sink "--tls starttls --once"
+      local place = ("localhost:%d --no-config"):format(port)
+      local said, status = command.smtp("probe " .. place)
+      assert.equal(0, status)
+      assert.matches("--tls-pin (the key_pin above)", said, 1, true)
+      local flags = said:match("\n   flags         ([^\n]*)\n")
+      said, status = command.smtp("probe " .. place .. " --tls require")
+      assert.equal(76, status)
+      assert.matches("flags         none: see the first warning", said, 1, true)
+      assert.equal(0, (select(2, command.smtp("send --no-config " .. flags .. command.message))))
+      pipe:close()
    end)
 
    it("is one object in JSON", function()

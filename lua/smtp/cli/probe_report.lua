@@ -62,12 +62,17 @@ local function durations(seconds)
    return table.concat(list, ", ")
 end
 
+-- A hint in a report that shows the key itself.
+local function here(hint)
+   return (hint:gsub("%(lua%-smtp probe shows it%)", "(the key_pin above)"))
+end
+
 --- Print one of the warnings of a report.
 ---@param warning smtp.Warning
 function probe_report.show_warning(warning)
    local is_remark = warning.kind == "remark"
    output.say_in(is_remark and "cyan" or "yellow", "", is_remark and "remark" or "warning",
-      (": %s. %s"):format(warning.text, warning.hint and warning.hint .. "." or ""))
+      (": %s. %s"):format(warning.text, warning.hint and here(warning.hint) .. "." or ""))
 end
 
 --- Print the report of smtp.probe.
