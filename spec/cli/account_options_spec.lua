@@ -30,7 +30,7 @@ describe("the options of an account", function()
       for text, wanted in pairs { hosst = "Did you mean host", pasword = "Did you mean password",
          password_comand = "Did you mean password_command", pass = "password", starttls = "tls = \"require\"",
          passwordeval = "password_command = { \"pass\"", subject = "It belongs to a message", to = "give it as a flag",
-         transport = "lists all options", loop = "Write",
+         transport = "lists all options", loop = "lists all options",
          [1] = "Write each option with its name" } do
          local said = refused { [text] = "x" }
          assert.matches(("there is no option \"%s\""):format(text), said, 1, true)

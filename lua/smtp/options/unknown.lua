@@ -39,7 +39,7 @@ end
 
 -- Is it worth a comparison? A short name has the first letter of the one that was meant.
 local function is_candidate(name, other)
-   return #name >= SHORT or #name > 2 and name:byte() == other:byte()
+   return #name >= SHORT or #name > 1 and name:byte() == other:byte()
 end
 
 --- The name in a list that a wrong one was probably meant to be; nil if none is similar.
