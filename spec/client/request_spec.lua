@@ -21,6 +21,18 @@ describe("What is not a table of options", function()
    end)
 end)
 
+describe("A table of options", function()
+   it("that is empty, with all options in its metatable, is refused", function()
+      local defaults = { __index = { host = "mx.example", from = "a@x.example", to = "b@x.example", text = "x" } }
+      for _, call in ipairs { "send", "connect", "probe", "message" } do
+         local _, err = safe[call](setmetatable({}, defaults))
+         assert.equal("usage options", err.kind .. " " .. tostring(err.option))
+         assert.matches("metatable", err.what, 1, true)
+      end
+      assert.is_table((request.connection(setmetatable({}, {}))))
+   end)
+end)
+
 describe("The options of a connection", function()
    it("make the same server once more, and a change anywhere in them another", function()
       local t = { host = "mx.example", username = "ann", password = "sesame",

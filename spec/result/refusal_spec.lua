@@ -27,8 +27,21 @@ describe("An error", function()
       assert.same({ "recipients_refused", "sender_not_allowed", "sender", "never" },
          { err.kind, err.reason, err.concerns, err.retry })
       assert.matches("does not allow this client to send as ann@me.example", tostring(err), 1, true)
-      assert.matches("Set from", err.hint, 1, true)
+      assert.matches("Set from (or envelope.from) to an address that the server accepts", err.hint, 1, true)
       assert.same({ "sender_not_allowed", "sender" }, { err.recipients[1].reason, err.recipients[1].concerns })
+   end)
+
+   it("speaks of the login's addresses after a login alone", function()
+      local _, err = talk.send({ username = "ann", password = "sesame-4", auth_plaintext = true }, script [[
+         <hello AUTH PLAIN>
+         C: AUTH PLAIN AGFubgBzZXNhbWUtNA==
+         S: 235 ok
+         C: MAIL FROM:<ann@me.example>
+         S: 553 5.7.1 <ann@me.example>: Sender address rejected: not owned by user x
+         <bye>
+      ]])
+      assert.equal("sender_not_allowed", err.reason)
+      assert.matches("to an address of that login", err.hint, 1, true)
    end)
 
    it("names the EHLO name that the server does not accept", function()

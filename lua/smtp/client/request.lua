@@ -65,10 +65,17 @@ end
 
 -- What is wrong with the options is raised, and each door returns it.
 
+local function inherits(t)
+   local mt = getmetatable(t)
+   return type(mt) == "table" and rawget(mt, "__index") ~= nil
+end
+
 -- `form`: how the call is written, up to its options.
 local function check_table(t, form, options)
-   if type(t) == "table" then return end
-   errors.refuse("options", "expected a table of options, got " .. check.type_name(t),
+   local is_table = type(t) == "table"
+   if is_table and (next(t) ~= nil or not inherits(t)) then return end
+   errors.refuse("options", is_table and "the table of options is empty: what its metatable has in "
+      .. "__index is not read" or "expected a table of options, got " .. check.type_name(t),
       ("Write %s{ %s }"):format(form, options))
 end
 

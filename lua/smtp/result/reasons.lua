@@ -22,8 +22,10 @@ local SUBMIT = "Send through your provider's server with username and password (
 reasons.sender_not_allowed = { concerns = "sender",
    sentence = "does not allow {account|this client} to send as {from|this sender}",
    means = "This login may not use this sender, or the provider has not verified the sender.",
-   hint = "Set from (or envelope.from) to an address of that login, or have the server's operator "
-      .. "allow it", provider = "sender",
+   hint = "Set from (or envelope.from) to an address that the server accepts from this client, or "
+      .. "have its operator allow this one", provider = "sender",
+   login = "Set from (or envelope.from) to an address of that login, or have the server's operator "
+      .. "allow it",
    outside = "Give username and password: the server may allow this sender after a login only",
    others = " (Postfix: smtpd_sender_login_maps; Microsoft 365: Send As; others: verify it)" }
 
