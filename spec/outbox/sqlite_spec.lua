@@ -59,6 +59,8 @@ describe("The SQLite store", function()
       assert.is_nil(done)
       assert.equal("system", err.kind)
       assert.matches("the database is closed", err.what)
+      assert.same({ "store_closed", "never", "Make the outbox again: it was closed" },
+         { err.reason, err.retry, err.hint })
    end)
 
    it("is one store for all that open the file", function()

@@ -230,7 +230,9 @@ local function finish(case, signal)
    if signal ~= "STOP" then drain(case) end
    if signal == "POWER" then lose_power(case) end
    local box = reopen(case)
-   for _, entry in ipairs(assert(box:list { state = "ending" })) do case.marked[entry.id] = true end
+   for _, entry in ipairs(assert(box.store:list("crash", { state = "ending", limit = 1000 }))) do
+      case.marked[entry.id] = true
+   end
    if signal ~= "STOP" then put_again(case, box) end
    run_all(box)
    if state_of(case) == "T" then
