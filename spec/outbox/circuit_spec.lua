@@ -62,8 +62,11 @@ describe("An error", function()
          { 452, "4.3.1", "server", "refused" }, { 451, "4.3.2", "server", "temporary" } } do
          assert.same({ "connection", true }, of(case[1], case[2], case[3], case[4]))
       end
-      assert.same({}, kind_of("data_refused", { stage = "final", retry = "later", concerns = "server",
-         reason = "greylisted" }))
+      local refused_data = failure("data_refused", { stage = "final", retry = "later", concerns = "server" })
+      assert.same({ "connection", true }, { circuit.kind_of(refused_data, "smtp") })
+      assert.same({}, { circuit.kind_of(refused_data, "lmtp") })
+      refused_data.reason = "greylisted"
+      assert.same({}, { circuit.kind_of(refused_data, "smtp") })
    end)
 
    it("about one message does not", function()

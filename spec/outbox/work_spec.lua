@@ -69,6 +69,21 @@ describe("run", function()
       end
    end)
 
+   it("delivers to others while an LMTP server refuses a mailbox for now", function()
+      for _, reply in ipairs { "450 4.2.0 later", "451 4.3.0 mailbox is locked" } do
+         local count = 0
+         local case = outboxes.new({ server = { protocol = "lmtp", port = 2424 } }, { protocol = "lmtp",
+            faults = { final = function()
+               count = count + 1
+               return count == 1 and reply or nil
+            end } })
+         put(case, 3)
+         local totals = assert(case.box:run { once = true, connections = 1 })
+         assert.same({ 2, 1 }, { totals.sent, totals.queued }, reply)
+         assert.is_nil(case.box:stats().paused)
+      end
+   end)
+
    it("delivers after an hour without the relay, and does not hammer it", function()
       local case = relay("connect", "421 4.3.2 maintenance", 3600)
       put(case, 60)

@@ -25,21 +25,25 @@ local of_system = { ["4.3.1"] = true, ["4.3.2"] = true }
 
 -- Does it say that the server takes no message now? A refusal of a recipient, and greylisting, are
 -- about that message, unless the server says that it limits or refuses this machine.
-local function is_of_all(err)
+-- With LMTP the replies to the end of a message are about recipients as well (RFC 2033 4.2).
+local function is_of_all(err, protocol)
    if err.retry ~= "later" or err.reason == "greylisted" then return false end
-   if err.kind ~= "recipients_refused" then return of_all[err.concerns] == true end
+   local is_of_recipient = err.kind == "recipients_refused"
+      or protocol == "lmtp" and err.kind == "data_refused"
+   if not is_of_recipient then return of_all[err.concerns] == true end
    return err.concerns == "client" or err.code == 421 or of_system[err.enhanced] == true
 end
 
 --- Which pause does an error ask for?
 ---@param err smtp.Error
+---@param protocol? string   "lmtp"
 ---@return "account"|"connection"|nil   nil: it concerns one message
 ---@return boolean|nil   it was an attempt to send a message
-function circuit.kind_of(err)
+function circuit.kind_of(err, protocol)
    if err.sent ~= "no" or err.reason == "withheld" then return nil end
    if err.concerns == "account" then return "account", not of_connection[err.stage] end
    if of_connection[err.stage] then return "connection" end
-   if is_of_all(err) then return "connection", true end
+   if is_of_all(err, protocol) then return "connection", true end
    return nil
 end
 

@@ -182,7 +182,7 @@ end
 
 -- -> true: it was no attempt, the message waits
 local function note_failure(self, failure)
-   local kind, was_attempt = circuit.kind_of(failure)
+   local kind, was_attempt = circuit.kind_of(failure, self.server.protocol)
    if not kind then return false end
    if not self.blocked then
       local _, err = circuit.open(self.store, self.name, kind, failure, now_of(self))
