@@ -65,12 +65,10 @@ local function instead_of_number(option, text)
    return with_port[option]:format(number, number)
 end
 
---- Refuse a text that is one number: systems take that for an address of 32 bits, 0.0.9.222. Raises
--- a UsageError.
+--- Refuse a text that is one number. Raises a UsageError.
 ---@param option string   the option that contains it
 ---@param text string
 function host_advice.refuse_number(option, text)
-   if not text:find("^[0-9]+%.?$") and not text:find("^0[xX][0-9A-Fa-f]*%.?$") then return end
    refuse(option, ("the host %q is a number, and not the name or the address of a server"):format(
       text), instead_of_number(option, text), text)
 end

@@ -29,6 +29,11 @@ local function is_name(text)
    return true
 end
 
+-- Systems take one number for an address of 32 bits: "2526" is 0.0.9.222.
+local function is_number(text)
+   return text:find("^[0-9]+%.?$") ~= nil or text:find("^0[xX][0-9A-Fa-f]*%.?$") ~= nil
+end
+
 -- What is not written as a name in ASCII. -> that name, or an address
 local function read_other(option, text)
    host_advice.refuse_misplaced(option, text)
@@ -46,7 +51,7 @@ end
 ---@param text string
 ---@return string
 function host_name.read(option, text)
-   if text:find("^[0-9]") then host_advice.refuse_number(option, text) end
+   if is_number(text) then host_advice.refuse_number(option, text) end
    local name = is_name(text) and text or read_other(option, text)
    return name:find("^[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]$") and "localhost" or name
 end
