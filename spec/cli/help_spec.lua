@@ -36,6 +36,14 @@ describe("lua-smtp --help", function()
       end
    end)
 
+   it("puts a sentence beside its flag as long as two blanks are between them", function()
+      local one = { name = "probe", synopsis = "", text = "", arguments = { { ("a"):rep(24), "beside" },
+         { ("b"):rep(25), "below" } } }
+      local lines = lines_of(help.of_command(one))
+      assert.same({ "  " .. ("a"):rep(24) .. "  beside", "  " .. ("b"):rep(25), (" "):rep(28) .. "below" },
+         { lines[3], lines[4], lines[5] })
+   end)
+
    it("is printed by all its forms", function()
       for _, one in ipairs(flag_table.commands) do
          local text = help.of_command(one)

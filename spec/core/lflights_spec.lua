@@ -2,6 +2,7 @@ local core = require "smtp.core"
 local keeper = require "spec.tools.keeper"
 local outboxes = require "spec.tools.outboxes"
 local peer = require "spec.tools.peer"
+local sessions = require "spec.tools.sessions"
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
@@ -166,6 +167,29 @@ describe("the part of the loop in C", function()
       local want, moved, is_ours = one:flights(sock:io(), later, 20, before)
       assert.same({ "ready", true }, { want, is_ours })
       assert.truthy(moved > before + 1)
+      sock:close()
+      other.finish()
+   end)
+
+   it("goes on until Lua has to give the next piece of a message", function()
+      local _, sock, other = open [[
+         line(accept())
+         while sock:receiveany(65536) do end
+      ]]
+      local one, socket = sessions.open({}, "250-PIPELINING\r\n"), require "smtp.socket"
+      sessions.begin(one, sessions.of_unknown_size())
+      sessions.said(one)
+      one:heard("354 go\r\n")
+      sock:nonblocking(true)
+      while sock:send(("x"):rep(65536)) do end -- until there is no more room
+      while one:wants() == "body" do one:body(("x\r\n"):rep(20000), 1) end
+      assert.equal("again", (select(3, one:flights(sock:io(), core.now() + 20, 20, core.now()))))
+      local starter = socket.new()
+      assert(starter:connect("127.0.0.1", other.port))
+      starter:send("read\n")
+      assert.same({ 1 }, socket.wait({ sock }, 20000, true))
+      assert.equal("body", one:wants())
+      starter:close()
       sock:close()
       other.finish()
    end)

@@ -151,13 +151,27 @@ static size_t lines_len(struct block in, struct smtp_lines *lines)
     return whole;
 }
 
+/* What is known beforehand changes nothing about which lines are taken. */
 static void check_whole_lines(struct block in)
 {
-    for (int allowed = 0; allowed < 4; allowed++) {
-        struct smtp_lines ours = {.eightbit = allowed & 1, .dots = allowed & 2}, naive = ours;
+    for (int flags = 0; flags < 16; flags++) {
+        struct smtp_lines ours = {.eightbit = flags & 1,
+                                  .dots = flags & 2,
+                                  .has_eightbit = flags & 4,
+                                  .has_dots = flags & 8};
+        struct smtp_lines naive = ours;
         MUST(smtp_lines_take(in.data, in.len, &ours) == lines_len(in, &naive));
         MUST(ours.has_dots == naive.has_dots && ours.has_eightbit == naive.has_eightbit);
     }
+}
+
+/* Is it what DATA would send of it, octet by octet? */
+static bool is_framed(struct block in, struct block lines)
+{
+    bool same = in.len == lines.len && (in.len == 0 || memcmp(in.data, lines.data, in.len) == 0);
+    for (size_t i = 0; i < in.len; i++)
+        if (in.data[i] == '.' && (i == 0 || in.data[i - 1] == '\n')) return false;
+    return same && (in.len == 0 || in.data[in.len - 1] == '\n');
 }
 
 static void check_ready(struct block in, struct block lines, size_t step)
@@ -173,7 +187,8 @@ static void check_ready(struct block in, struct block lines, size_t step)
     MUST(scan.wire_len == lines.len + (scan.open ? 2 : 0));
     MUST((scan.line_max > SMTP_BODY_LINE_MAX) == (other.line_max > SMTP_BODY_LINE_MAX));
     MUST(scan.nul == other.nul && scan.eightbit == other.eightbit && scan.bare == other.bare);
-    MUST(scan.open == other.open && scan.dotted == other.dotted && scan.framed == other.framed);
+    MUST(scan.open == other.open && scan.dotted == other.dotted);
+    MUST(scan.framed == is_framed(in, lines) && other.framed == scan.framed);
 }
 
 /* ---- encoders ---- */

@@ -1,4 +1,6 @@
 local checked = require "spec.tools.checked"
+local command = require "spec.tools.command"
+local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
 local smtp = require "smtp"
 local user_call = require "smtp.options.user_call"
@@ -43,6 +45,13 @@ describe("what raises wherever it is touched", function()
 end)
 
 describe("A function of the caller", function()
+   -- In a program of its own: busted gives Lua 5.1 the table.unpack of later versions.
+   it("gets all of its arguments, and returns all of its results", function()
+      assert.equal("true\t3\t1\tnil\t3\n", command.own(peer.interpreter .. " -e '"
+         .. 'print(require("smtp.options.user_call").call(function(...) return select("#", ...), ... end, 1, nil, 3))'
+         .. "'"))
+   end)
+
    it("may be one of C, or a table that can be called", function()
       assert.same({ true, "5" }, { user_call.call(tostring, 5) })
       assert.same({ false, "no" }, { user_call.call(error, "no", 0) })

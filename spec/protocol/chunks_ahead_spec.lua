@@ -96,6 +96,17 @@ describe("A harmless chunk", function()
       assert.equal(ENVELOPE, said(session)) -- it is the only message
    end)
 
+   it("goes before more than one message, also where QUIT follows them", function()
+      local session = core.session { domain = "me.example", grade = "try", chunks_ahead = true, flight_max = 8 }
+      add(session)
+      add(session)
+      session:quit()
+      session:heard("220 hi\r\n")
+      said(session)
+      session:heard("250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n")
+      assert.equal(TRIAL, said(session):sub(1, #TRIAL))
+   end)
+
    it("comes after TLS and AUTH", function()
       local session = core.session { domain = "me.example", grade = "try", chunks_ahead = true, tls = "require",
          auth = "require", username = "ann", mechanisms = { { name = "PLAIN" } } }
