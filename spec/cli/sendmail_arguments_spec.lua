@@ -56,7 +56,7 @@ describe("the arguments of sendmail", function()
       assert.same(plan { recipients = { "bob" }, from_header = true,
          options = { host = "h", port = "2525", json = true, tls_verify = false } },
          read("--host", "h", "--port=2525", "--json", "--no-tls-verify", "-t", "bob"))
-      refuses("there is no flag --hots", "--hots", "h", "bob")
+      refuses("sendmail has no flag --hots", "--hots", "h", "bob")
       refuses("the flag --config comes after -fann", "-t", "-i", "-fann", "--config=/tmp/x")
       refuses("the flag --config comes after -i", "--host", "h", "-i", "--config", "/tmp/x", "bob")
       refuses("the option --config comes after an address", "bob", "--config", "/tmp/x")
