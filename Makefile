@@ -102,7 +102,7 @@ $(OUT)/headers:
 	@mkdir -p $(@D) && touch $@
 
 # The Debian package with the headers of this Lua.
-LUA_DEV = pkg-config and $(patsubst liblua5.1-dev,liblua5.1-0-dev,$(patsubst libluajit-dev,libluajit2-5.1-dev,lib$(LUA)-dev))
+LUA_DEV = pkg-config and $(patsubst liblua5.1-dev,liblua5.1-0-dev,$(patsubst libluajit-dev,libluajit2-5.1-dev,lib$(notdir $(LUA))-dev))
 
 define find_header
 echo '#include <$(1)>' | $(CC) $(CPPFLAGS) $(CFLAGS) $(LUA_CFLAGS) $(OPENSSL_CFLAGS) -E -x c -o /dev/null - 2>/dev/null || \
