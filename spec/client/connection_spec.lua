@@ -169,6 +169,49 @@ describe("a connection that is busy", function()
       assert.truthy(tostring(inner.err):find("busy", 1, true))
       assert.is_true(connection.alive)
    end)
+
+   it("goes on wherever an error ends such a call", function()
+      local connection
+      local ended, returned = 0, false
+      connection = connect(script [[
+         <envelope>
+         C: DATA
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+      ]])
+      -- The call ends by an error at its first call of a function, then at its second, and so on.
+      local function try(count)
+         local ok, err = pcall(function()
+            debug.sethook(function()
+               count = count - 1
+               if count > 0 then return end
+               debug.sethook()
+               error("too slow", 0)
+            end, "c")
+            connection:noop()
+            debug.sethook()
+         end)
+         returned = ok
+         if ok then return end
+         assert.equal("too slow", err)
+         ended = ended + 1
+      end
+      local jit = package.loaded.jit
+      if jit then jit.off() end -- what is compiled calls no hooks
+      local receipt, err = connection:send { from = "ann@me.example", to = "bob@there.example", raw = function()
+         if returned then return nil end
+         for count = 1, 1000 do
+            try(count)
+            if returned then break end
+         end
+         return "x\r\n"
+      end }
+      if jit then jit.on() end
+      assert(receipt, tostring(err))
+      assert.is_true(returned and ended > 3)
+      assert.is_true(connection.alive)
+   end)
 end)
 
 describe("a connection", function()

@@ -1,5 +1,6 @@
 local keeper = require "spec.tools.keeper"
 local many = require "spec.tools.many"
+local peer_process = require "spec.tools.peer"
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
@@ -448,5 +449,43 @@ describe("many messages through a socket", function()
          assert.equal(list[i].to, sink.next().to)
       end
       sink.stop()
+   end)
+
+   -- The second message is asked for once the server has closed the connection: a client of its own learns that.
+   it("are another connection's where the server has gone before the function gave them", function()
+      local other = peer_process.start [[
+         local replies = { EHLO = "250 mx", MAIL = "250 ok", RCPT = "250 ok", DATA = "354 go", QUIT = "221 bye" }
+         local function serve(sock, only_one)
+            sock:send("220 hi\r\n")
+            repeat
+               local word = line(sock):match("^%u+")
+               sock:send(replies[word] .. "\r\n")
+               if word == "DATA" then
+                  repeat until line(sock) == ".\r\n"
+                  sock:send("250 taken\r\n")
+               end
+            until word == "QUIT" or only_one and word == "DATA"
+            sock:close()
+         end
+         serve(accept(), true)
+         accept():send("gone\r\n")
+         serve(accept())
+      ]]
+      local socket, count = require "smtp.socket", 0
+      local summary = smtp.send_many({ host = "127.0.0.1", port = other.port, tls = "skip", domain = "me.example" },
+         function()
+            count = count + 1
+            if count == 2 then
+               local sock = socket.new()
+               sock:settimeouts(20000, 20000, 20000)
+               assert(sock:connect("127.0.0.1", other.port))
+               assert.equal("gone\r\n", sock:receiveany(100))
+               sock:close()
+               socket.wait({}, 20) -- a connection that was idle is looked at
+            end
+            return count <= 3 and { from = "ann@me.example", to = "bob@there.example", html = "<p>x" } or nil
+         end, { connections = 1, window = 4 })
+      other.finish()
+      assert.same({ 3, 0 }, { summary.sent, summary.failed })
    end)
 end)

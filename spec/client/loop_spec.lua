@@ -1,4 +1,5 @@
 local core = require "smtp.core"
+local loop = require "smtp.client.loop"
 local peer = require "spec.tools.peer"
 local server = require "spec.tools.server"
 local smtp = require "smtp.safe"
@@ -40,6 +41,17 @@ describe("time", function()
       assert(send(other.port))
       assert.truthy(core.now() - started < 20) -- and not as long as reply_timeout
       other.finish()
+   end)
+end)
+
+describe("a wait", function()
+   it("shows other conversations first what the server fails at", function()
+      local function yes() return true end
+      local record, seen = { grade = "eager", conversations = {} }, nil
+      loop.wait { record = record, session = { eager_failed = yes, chunk_failed = yes }, sock = { wait = function()
+         seen = { record.grade, record.chunk_failed }
+      end } }
+      assert.same({ "safe", true }, seen)
    end)
 end)
 

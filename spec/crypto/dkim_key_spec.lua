@@ -1,6 +1,8 @@
 -- DKIM in smtp.crypto: private keys.
+local command = require "spec.tools.command"
 local core = require "smtp.core"
 local crypto = require "smtp.crypto"
+local interpreter = require("spec.tools.peer").interpreter
 local keys = require "spec.tools.dkim_keys"
 
 local rfc = keys.rfc
@@ -36,6 +38,28 @@ describe("a key", function()
       assert.equal("F45dVWDfMbQDGHJFlXUNB2HKfbCeLRyhDXgFpEL8GwpsRe0IeIixNTe3DhCVlUrSjV4BwcVcOF6+"
          .. "FF3Zo9Rpo1tFOeS9mPYQTnGdaSGsgeefOsk2JzdA+L10TeYt9BgDfQNZtKdN1WO//KgIqXP7OdEFE4LjFYNc"
          .. "UxZQ4FADY+8=", core.base64(key:sign(sha256(published("rsa-sha256", "test")))))
+   end)
+
+   it("that is dropped keeps no memory", function()
+      if os.getenv "SMTP_SANITIZED" then return end -- sanitizers see that themselves, and keep memory
+      local name = os.tmpname()
+      command.write(name, [[
+         local crypto, keys = require "smtp.crypto", require "spec.tools.dkim_keys"
+         local hash = crypto.digest("SHA256", "x")
+         local function pages()
+            for _ = 1, 600 do assert(crypto.dkim_key(keys.rfc.ed25519)):sign(hash) end
+            collectgarbage()
+            local file = io.open "/proc/self/statm"
+            local count = file and select(2, file:read("*n", "*n")) or 0
+            if file then file:close() end
+            return count
+         end
+         pages()
+         local before = pages()
+         print(pages() - before)]])
+      local said = command.own(interpreter .. " " .. name)
+      os.remove(name)
+      assert.truthy(tonumber(said) and tonumber(said) < 50, said) -- of 150 where a part of each is not freed
    end)
 
    it("shows nothing of itself", function()

@@ -12,6 +12,14 @@ describe("a sink that cannot listen", function()
       _, err = assert(safe.sink { host = "192.0.2.9" }):listen()
       assert.matches("^Give an address of this machine, and a port", err.hint)
    end)
+
+   it("names its certificate, where that cannot be used", function()
+      for path, why in pairs { ["/nonexistent/cert.pem"] = "No such file", ["/dev/null"] = "not a PEM file" } do
+         local _, err = assert(safe.sink { tls = "starttls", tls_cert = path }):listen()
+         assert.same({ "usage", "tls_cert" }, { err.kind, err.option })
+         assert.matches(why, err.what, 1, true)
+      end
+   end)
 end)
 
 describe("the sink over real TLS", function()
