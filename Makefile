@@ -203,10 +203,10 @@ $(LUA) .ci/manual.lua $(1) >$(OUT)/lua-smtp.$(1)
 to="$(DESTDIR)$(2)"; mkdir -p "$${to%/*}" && install -m 644 $(OUT)/lua-smtp.$(1) "$$to"
 endef
 
-# The command is left where it is that of another Lua.
+# The command is left where its modules are in the folder of another Lua.
 uninstall:
 	if ! [ -e "$(DESTDIR)$(BINDIR)/lua-smtp" ] || \
-	   [ "$$(head -n 1 "$(DESTDIR)$(BINDIR)/lua-smtp")" = "#!/usr/bin/env $(LUA)" ]; then \
+	   grep -Fq "[[$(LUA_DIR)/?.lua;]]" "$(DESTDIR)$(BINDIR)/lua-smtp"; then \
 	   for file in "$(BINDIR)/lua-smtp" "$(MAN)" "$(BASH)" "$(ZSH)" "$(FISH)"; do rm -f "$(DESTDIR)$$file"; done; fi
 	for file in $(MODULES); do rm -f "$(DESTDIR)$(LUA_DIR)/$${file#lua/}"; done
 	for name in $(notdir $(SOS) $(STORE_SO)); do rm -f "$(DESTDIR)$(LUA_LIBDIR)/smtp/$$name"; done
