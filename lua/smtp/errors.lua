@@ -191,6 +191,10 @@ end
 
 local LACK = "not enough memory" -- the only sign of it, in all versions of Lua
 
+-- What passes through where there is no memory for the error either: a call further out, which may
+-- have it and knows nothing of the message, does not say that nothing was sent.
+local LACK_IN_DOUBT = LACK .. "; the message may have been delivered"
+
 local LACK_HINTS = {
    no = "Free what this process does not need, or raise its limits, then try again",
    maybe = "Check whether the message arrived before you send it again" }
@@ -224,7 +228,8 @@ function errors.lack(sent)
    if not ok then
       err, spare[sent] = spare[sent], nil
    elseif not spare[sent] then
-      spare[sent] = select(2, pcall(new_lack, sent))
+      local is_made, another = pcall(new_lack, sent)
+      spare[sent] = is_made and another or nil
    end
    return err
 end
@@ -237,7 +242,9 @@ end
 ---@return table err
 function errors.caught(err, sent)
    if errors.is(err) then return nil, err end
-   local lack = errors.is_lack(err) and errors.lack(sent or "no")
+   if not errors.is_lack(err) then error(err, 0) end
+   if sent == "maybe" then err = LACK_IN_DOUBT end
+   local lack = errors.lack(err == LACK_IN_DOUBT and "maybe" or "no")
    if not lack then error(err, 0) end
    return nil, lack
 end
