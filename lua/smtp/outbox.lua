@@ -185,7 +185,7 @@ local function change(self, id, word, hint, decide)
       local seen = lapse.see(record, self.settings, now)
       local result = decide(seen, now)
       if not result then return nil, refusal(seen, word, hint, now) end
-      result.from = record.state
+      result.from, result.lease = record.state, seen ~= record and record.due or nil
       result.history = seen.history:sub(#record.history + 1) .. result.history
       local done
       done, err = self.store:commit(self.settings.name, { result }, {})

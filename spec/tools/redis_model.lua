@@ -104,6 +104,7 @@ function commands.ZRANGEBYSCORE(db, key, min, max, ...)
    for i = 1, #words do
       if words[i] == "LIMIT" then limit = tonumber(words[i + 2]) end
    end
+   if limit < 0 then limit = math.huge end
    for _, one in ipairs(sorted(db, key)) do
       if not is_below(one[2]) and not is_above(one[2]) then list[#list + 1] = one end
    end

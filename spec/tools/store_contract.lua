@@ -183,6 +183,21 @@ function contract.describe(open)
       assert.equal(50, store:get("box", "a").since)
    end)
 
+   it("takes a result only while the lease is the one that it expects, where it expects one", function()
+      put "a"
+      put "b"
+      local list = claim()
+      commit({}, { { number = list[1].number, claim = 7, bytes = "m" } })
+      local results = { result(list[1], { from = "ending", lease = 100 }),
+         result(list[2], { from = "claimed", lease = 100 }) }
+      store:renew("box", { list[1].number, list[2].number }, { 7, 7 }, 200)
+      assert.same({ false, false }, (commit(results)))
+      assert.equal("ending claimed", state "a" .. " " .. state "b")
+      results[1].lease, results[2].lease = 200, 200
+      assert.same({ true, true }, (commit(results)))
+      assert.equal("sent sent", state "a" .. " " .. state "b")
+   end)
+
    it("queues a message again whose lease has ended before its mark", function()
       put "a"
       claim()
@@ -249,6 +264,25 @@ function contract.describe(open)
       assert.equal("m3 m5", ids(store:list("box", { limit = 9, address = "u1@x.example",
          state = "queued" })))
       assert.equal("", ids(store:list("box", { limit = 9, address = "1@x.example" })))
+   end)
+
+   it("lists those whose lease ends before a time", function()
+      for i = 1, 6 do put("m" .. i, { due = 10 - i, addresses = "\nu" .. i % 2 .. "@x.example\n" }) end
+      local list, marks = claim(), {}
+      for i = 4, 6 do marks[i - 3] = { number = list[i].number, claim = 7, bytes = "m" } end -- m3 m2 m1
+      commit({}, marks)
+      store:renew("box", { list[1].number, list[4].number }, { 7, 7 }, 90) -- m6 m3
+      local function ended(wanted, before, changes)
+         local filter = { state = wanted, before = before, limit = 9 }
+         for name, value in pairs(changes or {}) do filter[name] = value end
+         return ids(assert(store:list("box", filter)))
+      end
+      assert.same({ "", "m6", "m4 m5 m6" }, { ended("claimed", 90), ended("claimed", 91), ended("claimed", 101) })
+      assert.same({ "", "m3", "m1 m2 m3" }, { ended("ending", 90), ended("ending", 100), ended("ending", 101) })
+      assert.equal("m4 m5", ended("claimed", 101, { limit = 2 }))
+      assert.equal("m5", ended("claimed", 101, { limit = 1, after = list[3].number }))
+      assert.equal("m5", ended("claimed", 101, { address = "u1@x.example" }))
+      assert.equal("", ended("claimed", 101, { after = list[1].number }))
    end)
 
    it("counts messages by state", function()

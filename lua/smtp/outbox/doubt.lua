@@ -48,8 +48,10 @@ function doubts.after_crash(record, settings, now)
          end
       end
    end
-   return states.changed(record, list, now, { time = now, reason = "crash",
+   local own = states.changed(record, list, now, { time = now, reason = "crash",
       what = "a runner ended between the mark and the result: the server may have the message" })
+   own.lease = record.due -- a runner that was only late may renew it before this is stored
+   return own
 end
 
 -- What is known now of a recipient in doubt; nil: the doubt is another one. If it was cancelled

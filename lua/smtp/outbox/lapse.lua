@@ -30,12 +30,14 @@ function lapse.see(record, settings, now)
 end
 
 -- Calls `add` with the records that the store has in this state, in order, until it returns false.
+-- Where the filter is for another state, these are only those whose lease has ended.
 -- -> true | nil, err
-local function each(outbox, filter, state, add)
+local function each(outbox, filter, state, now, add)
    local after, page = filter.after, is_busy[state] and PAGE or filter.limit
+   local before = state ~= filter.state and now or nil
    repeat
       local list, err = outbox.store:list(outbox.settings.name, { state = state, limit = page,
-         after = after, address = filter.address })
+         after = after, address = filter.address, before = before })
       if not list then return nil, err end
       for i = 1, #list do
          if not add(list[i]) then return true end
@@ -48,7 +50,7 @@ end
 -- Adds the records that the store has in this state, and that have that of the filter now.
 local function add_seen(outbox, filter, state, now, all)
    local count = 0
-   return each(outbox, filter, state, function(record)
+   return each(outbox, filter, state, now, function(record)
       local seen = lapse.see(record, outbox.settings, now)
       if seen.state == filter.state then all[#all + 1], count = seen, count + 1 end
       return count < filter.limit
@@ -61,8 +63,8 @@ end
 
 -- Those of one state: the store may have them in another one.
 local function list_of_state(outbox, filter, now)
-   local all, states = {}, { "claimed", "ending" }
-   if not is_busy[filter.state] then states[3] = filter.state end
+   local all, states = {}, { filter.state }
+   if not is_busy[filter.state] then states = { "claimed", "ending", filter.state } end
    for i = 1, #states do
       local ok, err = add_seen(outbox, filter, states[i], now, all)
       if not ok then return nil, err end
@@ -96,7 +98,7 @@ function lapse.count(outbox, now)
    for state in next, is_busy do
       local ok, err = not counts[state], nil
       if not ok then
-         ok, err = each(outbox, {}, state, function(record)
+         ok, err = each(outbox, {}, state, now, function(record)
             local seen = lapse.see(record, outbox.settings, now)
             counts[state] = counts[state] - 1
             counts[seen.state] = (counts[seen.state] or 0) + 1

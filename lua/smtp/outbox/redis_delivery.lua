@@ -87,8 +87,8 @@ local function values_of(self, results, marks, steps)
    for i = 1, #results do
       local one = results[i]
       add(values, member(one.number), text(one.claim), step_of(self, one), one.state,
-         text(one.due), optional(one.since), one.from or "", one.recipients, text(one.attempts),
-         one.history, optional(one.new_claim))
+         text(one.due), optional(one.since), one.from or "", optional(one.lease), one.recipients,
+         text(one.attempts), one.history, optional(one.new_claim))
    end
    for i = 1, #marks do
       local one = marks[i]

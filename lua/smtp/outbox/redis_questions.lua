@@ -55,24 +55,49 @@ function methods:read(number, at)
    return piece, err
 end
 
--- Adds those that the filter chooses. -> where to go on, or "" | nil, err
-local function list_some(self, outbox, filter, after, list)
-   local found, err = link.run(self.link, scripts.find_next, self:keys_of(outbox), { after,
-      keys.text(LOOKED_MAX), keys.text(math.min(filter.limit - #list, READ_MAX)),
-      filter.state or "" })
-   if not found then return nil, err end
-   local records
-   records, err = self:records(outbox, { unpack(found, 2) })
+-- Adds those of these messages that have the address of the filter. -> true | nil, err
+local function add_records(self, outbox, filter, numbers, list)
+   local records, err = self:records(outbox, numbers)
    if not records then return nil, err end
    local address = filter.address and "\n" .. filter.address .. "\n"
    for i = 1, #records do
       local one = records[i]
       if not address or one.addresses:find(address, 1, true) then list[#list + 1] = one end
    end
-   return found[1]
+   return true
+end
+
+-- Adds those that the filter chooses. -> where to go on, or "" | nil, err
+local function list_some(self, outbox, filter, after, list)
+   local found, err = link.run(self.link, scripts.find_next, self:keys_of(outbox), { after,
+      keys.text(LOOKED_MAX), keys.text(math.min(filter.limit - #list, READ_MAX)),
+      filter.state or "" })
+   if not found then return nil, err end
+   local ok
+   ok, err = add_records(self, outbox, filter, { unpack(found, 2) }, list)
+   return ok and found[1], err
+end
+
+-- Those whose lease has ended are the first ones of their set: no other message is looked at.
+local function list_ended(self, outbox, filter)
+   local found, err = link.run(self.link, scripts.find_before, self:keys_of(outbox),
+      { filter.state, keys.text(filter.before), "-1" }) -- all of them
+   if not found then return nil, err end
+   table.sort(found)
+   local list, first = {}, 1
+   while found[first] and tonumber(found[first]) <= (filter.after or 0) do first = first + 1 end
+   while found[first] and #list < filter.limit do
+      local last = math.min(#found, first - 1 + math.min(filter.limit - #list, READ_MAX))
+      local ok
+      ok, err = add_records(self, outbox, filter, { unpack(found, first, last) }, list)
+      if not ok then return nil, err end
+      first = last + 1
+   end
+   return list
 end
 
 function methods:list(outbox, filter)
+   if filter.before then return list_ended(self, outbox, filter) end
    local list, after = {}, keys.text(filter.after or 0)
    repeat
       local err

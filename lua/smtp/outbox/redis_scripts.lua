@@ -235,10 +235,12 @@ local function take(count)
 end
 
 local function settle(key)
-   local number, claim, step, state, due, since, from, recipients, attempts, history, new = take(11)
-   local was, owner, newest = unpack(call('HMGET', key, 'state', 'claim', 'step'))
+   local number, claim, step, state, due, since, from, lease, recipients, attempts, history,
+      new = take(12)
+   local was, owner, newest, ends = unpack(call('HMGET', key, 'state', 'claim', 'step', 'due'))
    if newest == step then return again(key, 'step', step) end
-   if owner ~= claim or was == 'arriving' or from ~= '' and from ~= was then return 0 end
+   if owner ~= claim or was == 'arriving' or from ~= '' and from ~= was
+      or lease ~= '' and lease ~= ends then return 0 end
    move(key, number, was, state, due)
    if since ~= '' then call('HSET', key, 'since', since) end
    if history ~= '' then history = (call('HGET', key, 'history') or '') .. history end

@@ -61,16 +61,20 @@ local LIST_OF = steps.SELECT .. "m.number IN (SELECT s.number FROM %s s WHERE s.
    .. "s.number > ?2%s AND (?4 IS NULL OR EXISTS (SELECT 1 FROM messages m WHERE m.number = "
    .. "s.number AND " .. HAS .. ")) ORDER BY s.number LIMIT ?3) ORDER BY m.number"
 local LIST_OF_STATE = LIST_OF:format("changes", " AND s.state = ?5 AND s.state <> 'queued'")
-local lists = { queued = LIST_OF:format("queue", ""),
-   claimed = LIST_OF:format("claims", " AND s.ending = x''"),
-   ending = LIST_OF:format("claims", " AND s.ending <> x''") }
+local LIST_QUEUED = LIST_OF:format("queue", "")
+local BEFORE = " AND (?5 IS NULL OR s.due < ?5)"
+local lists = { claimed = LIST_OF:format("claims", " AND s.ending = x''" .. BEFORE),
+   ending = LIST_OF:format("claims", " AND s.ending <> x''" .. BEFORE) }
 
 local function listed(self, outbox, filter)
    local address = filter.address and "\n" .. filter.address .. "\n"
    local after, state = filter.after or 0, filter.state
-   local sql = not state and LIST or lists[state]
-   if sql then return records(self, sql, outbox, after, filter.limit, address) end
-   return records(self, LIST_OF_STATE, outbox, after, filter.limit, address, state)
+   if not state or state == "queued" then
+      return records(self, state and LIST_QUEUED or LIST, outbox, after, filter.limit, address)
+   end
+   local sql, value = LIST_OF_STATE, state
+   if lists[state] then sql, value = lists[state], filter.before end
+   return records(self, sql, outbox, after, filter.limit, address, value)
 end
 
 function Store:list(outbox, filter)

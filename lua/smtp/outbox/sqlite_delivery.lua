@@ -72,10 +72,11 @@ local OF_CHANGE = { "number", "outbox", "state", "due", "new_claim", "claim", "a
    "recipients", "history" }
 
 -- Takes a message that may not be claimed out of where it is, if it has this claim, and its state
--- is the one expected. -> was it there?
+-- and its lease are those expected. -> was it there?
 local function take_out(self, outbox, one)
    local row = rows(self, steps.SELECT_STATE, one.number)[1]
-   if not row or row[2] ~= one.claim or one.from and row[1] ~= one.from then return false end
+   if not row or row[2] ~= one.claim or one.from and row[1] ~= one.from
+      or one.lease and row[4] ~= one.lease then return false end
    if row[1] == "queued" then
       run(self, LEAVE_QUEUE, outbox, row[3], one.number)
    else

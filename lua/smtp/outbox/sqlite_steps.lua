@@ -108,8 +108,8 @@ steps.SELECT_QUEUED = "SELECT "
    .. COLUMNS:format("'queued'", "q.due", "coalesce(c.claim, 0)", "x''") .. ", m.body FROM queue q "
    .. "CROSS JOIN " .. steps.CHANGED .. " WHERE m.number = q.number AND "
 
---- The state, the claim and the time `due` of one message, by its number.
+--- The state, the claim, the time `due` and the lease of one message, by its number.
 steps.SELECT_STATE = "SELECT " .. STATE .. ", coalesce(k.claim, c.claim, 0), " .. steps.DUE
-   .. " FROM " .. CLAIMED .. " WHERE m.number = ?"
+   .. ", k.due FROM " .. CLAIMED .. " WHERE m.number = ?"
 
 return steps

@@ -52,7 +52,11 @@ local store = {}
 --     commit(outbox, results, marks)   in one step: first each of `results`, a record with the
 --                                   fields state, due, recipients, attempts, history (bytes to
 --                                   append), new_claim; it counts if `number` and `claim` are those
---                                   of the message, and `from` is nil or its state. Then each of
+--                                   of the message, `from` is nil or its state, and `lease` is nil
+--                                   or its `due`. A result with `lease`, which has `from` as well,
+--                                   is for a message whose lease has ended: its runner may have
+--                                   renewed it meanwhile, and a store without `lease` takes the
+--                                   message from that runner. Then each of
 --                                   `marks`: { number =, claim =, bytes = }: the message becomes
 --                                   "ending" if it is claimed by this claim; there is at least one
 --                                   byte. A store may store many results in several steps: the
@@ -68,7 +72,9 @@ local store = {}
 --     get(outbox, id)               the record without body | nil without an error: there is none
 --     list(outbox, filter)          records without body, in the order in which they were put:
 --                                   filter = { state =, address = in lower case, limit =, after = a
---                                   number }
+--                                   number, before = a time }. `before`, with the states "claimed"
+--                                   and "ending" only: those whose lease ends before this time. A
+--                                   store may return the others as well, which takes longer
 --     count(outbox)                 { [state] = how many }, and the time at which the first queued
 --                                   message is or was due, or nil
 --     note(outbox)                  bytes that set_note has kept, or ""
