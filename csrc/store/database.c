@@ -124,15 +124,30 @@ static int database_close(lua_State *L)
     return 0;
 }
 
+/** database:rollback(). Ends a transaction, if one is open, without its changes. It needs no memory
+ *  of Lua's: it is called after errors, where that may be the cause. */
+static int database_rollback(lua_State *L)
+{
+    const struct store_database *self = self_arg(L, DATABASE_CLASS);
+    bool is_usable = self->handle != NULL && self->owner == getpid();
+    if (is_usable && !sqlite3_get_autocommit(self->handle))
+        (void)sqlite3_exec(self->handle, "ROLLBACK", NULL, NULL, NULL);
+    return 0;
+}
+
 static int database_gc(lua_State *L)
 {
     close_handle(lua_touserdata(L, 1));
     return 0;
 }
 
-static const luaL_Reg methods[] = {METHOD(database, run),   METHOD(database, run_each),
-                                   METHOD(database, rows),  METHOD(database, records),
-                                   METHOD(database, close), {NULL, NULL}};
+static const luaL_Reg methods[] = {METHOD(database, run),
+                                   METHOD(database, run_each),
+                                   METHOD(database, rows),
+                                   METHOD(database, records),
+                                   METHOD(database, rollback),
+                                   METHOD(database, close),
+                                   {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(store, open), {NULL, NULL}};
 

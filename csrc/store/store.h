@@ -1,7 +1,8 @@
 /* store.h - what the files of smtp.sqlite_store share.
  *
- * The module opens SQLite databases and runs statements on them. It has no SQL of its own: the
- * statements are constants of lua/smtp/outbox/, and values only ever reach them as parameters.
+ * The module opens SQLite databases and runs statements on them. It has no SQL of its own but
+ * ROLLBACK: the statements are constants of lua/smtp/outbox/, and values only ever reach them as
+ * parameters.
  *
  * A database keeps each statement that it has prepared, in a table that is its user value: from the
  * text of the statement to the pointer. Closing the database finalizes all of them. No other object

@@ -35,7 +35,7 @@ end
 
 local function after(sql)
    if sql:find "^BEGIN" then is_inside = true end
-   if sql:find "^COMMIT" or sql:find "^ROLLBACK" then is_inside = false end
+   if sql:find "^COMMIT" then is_inside = false end
    if sql:find "synchronous" then is_flushed = sql:find "FULL" ~= nil end
    if signal == "POWER" and is_flushed and not is_inside and not sql:find "^SELECT" then
       copy ""
@@ -57,6 +57,10 @@ local function counted(db)
       end
    end
    function self.close() db:close() end
+   function self.rollback()
+      db:rollback()
+      is_inside = false
+   end
    return self
 end
 

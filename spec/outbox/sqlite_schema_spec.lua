@@ -149,7 +149,7 @@ describe("a database that fails while it is opened", function()
             return db[name](db, ...)
          end
       end
-      local failing = { run = asked "run", rows = asked "rows" }
+      local failing = { run = asked "run", rows = asked "rows", rollback = function() db:rollback() end }
       repeat
          fails_at, count, db = fails_at + 1, 0, assert(raw.open(outboxes.path(), 0))
          local ok, word, sentence = schema.prepare(failing)

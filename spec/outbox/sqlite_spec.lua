@@ -63,6 +63,38 @@ describe("The SQLite store", function()
          { err.reason, err.retry, err.hint })
    end)
 
+   -- From its first INSERT on, a step with this database has no memory; for so many calls, not for a rollback either.
+   local function lacking(db, rollbacks)
+      local lacks = false
+      return setmetatable({}, { __index = function(_, name)
+         return function(_, sql, ...)
+            lacks = lacks or name == "run" and sql:find "^INSERT" ~= nil
+            if name == "rollback" and lacks then rollbacks = rollbacks - 1 end
+            if lacks and (name ~= "rollback" or rollbacks >= 0) then error("not enough memory", 0) end
+            return db[name](db, sql, ...)
+         end
+      end })
+   end
+
+   it("leaves the file to others when Lua has no memory in the middle of a step", function()
+      local path = outboxes.path()
+      local store, other = assert(sqlite.open(path)), assert(sqlite.open(path))
+      store.db = lacking(store.db, 0)
+      assert.same({ false, "not enough memory" }, { pcall(store.put, store, "box", record "a") })
+      assert.equal(0, other.db:run "BEGIN IMMEDIATE")
+   end)
+
+   it("goes on after that, even if there was no memory for the end of the step either", function()
+      local store = assert(sqlite.open(outboxes.path()))
+      local db = store.db
+      store.db = lacking(db, 1)
+      assert.is_false(pcall(store.put, store, "box", record "a"))
+      store.db = db
+      assert.same({}, store:claim("box", 9, 99, 5, 1)) -- unlike put, it does not wait for the disk: a pragma
+      assert.is_true(store:put("box", record "b"))
+      assert.is_nil(store:get("box", "a"))
+   end)
+
    it("is one store for all that open the file", function()
       local path = outboxes.path()
       local one, other = assert(sqlite.open(path)), assert(sqlite.open(path))

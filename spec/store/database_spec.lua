@@ -182,6 +182,25 @@ describe("A database", function()
       assert.equal(0, other:run "BEGIN IMMEDIATE")
    end)
 
+   it("rolls back what is open, and otherwise does nothing", function()
+      local path = outboxes.path()
+      local one, other = open(path), open(path)
+      one:run "CREATE TABLE t (a)"
+      one:rollback()
+      for _ = 1, 2 do
+         one:run "BEGIN IMMEDIATE"
+         one:run "INSERT INTO t VALUES (1)"
+         one:rollback()
+         assert.equal(0, #other:rows "SELECT a FROM t")
+         other:run "INSERT INTO t VALUES (2)"
+         assert.equal(1, other:run "DELETE FROM t")
+      end
+      one:run "BEGIN IMMEDIATE"
+      one:close()
+      one:rollback()
+      assert(other:run "BEGIN IMMEDIATE")
+   end)
+
    it("cannot be used after it was closed", function()
       local db = open()
       db:rows "SELECT 1"

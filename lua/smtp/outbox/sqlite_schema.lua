@@ -181,7 +181,7 @@ local function migrate(db)
    end
    if version then done, word, sentence = db:run("COMMIT") end
    if version and done then return true end
-   db:run("ROLLBACK")
+   db:rollback()
    return nil, word, sentence
 end
 

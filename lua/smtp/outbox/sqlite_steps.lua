@@ -47,7 +47,7 @@ end
 local function attempt(self, began, fn, ...)
    local ok, a, b, c = pcall(fn, self, ...)
    if ok then return a, b, c end
-   self.db:run("ROLLBACK") -- without a transaction this fails, and does nothing
+   pcall(self.db.rollback, self.db)
    if type(a) ~= "table" then error(a, 0) end
    if errors.is(a) then return nil, a end
    if a.word == "busy" and lock.wait(began, self.server) then
@@ -67,6 +67,7 @@ end
 
 -- A step that changes something. A lasting one is on the disk when it returns.
 local function transaction(self, lasting, fn, ...)
+   self.db:rollback() -- an earlier step may have had no memory for that either
    if lasting ~= self.lasting then
       steps.run(self, lasting and "PRAGMA synchronous = FULL" or "PRAGMA synchronous = NORMAL")
       self.lasting = lasting
