@@ -36,6 +36,29 @@ describe("lua-smtp at a terminal", function()
    end
 end)
 
+-- The function that shows the progress may be what a signal interrupts, so that the message fails by it.
+describe("an error that an interruption has caused", function()
+   local socket = require "smtp.socket"
+   local signals = require "smtp.cli.signals"
+   after_each(function() package.loaded["smtp.socket"] = socket end)
+
+   it("is not shown, and others are", function()
+      local number, shown = nil, 0
+      package.loaded["smtp.socket"] = { interruptible = function() end, caught = function() return number end,
+         output_failed = function() return false end }
+      local function run()
+         return signals.run(function() return nil, "the function given as observe failed" end, function()
+            shown = shown + 1
+            return 70
+         end)
+      end
+      assert.equal(70, run())
+      number = 13
+      assert.equal(128 + 13, run())
+      assert.equal(1, shown)
+   end)
+end)
+
 describe("lua-smtp sink", function()
    local folder
    before_each(function() folder = terminal.prepare() end)

@@ -81,9 +81,8 @@ local function run_command(command, args)
    local json = options.json
    options.json = nil
    local run = runner(command)
-   return signals.run(function()
-      local status, err = run(options, json)
-      return status or show_failure(err, json)
+   return signals.run(function() return run(options, json) end, function(err)
+      return show_failure(err, json)
    end)
 end
 
@@ -104,9 +103,8 @@ local function run_with_arguments(command, args)
    local own = {}
    for i = 2, #args do own[i - 1] = args[i] end
    local run = runner(command)
-   return signals.run(function()
-      local status, err = run(own)
-      return status or show_failure(err, has_json(own))
+   return signals.run(function() return run(own) end, function(err)
+      return show_failure(err, has_json(own))
    end)
 end
 

@@ -51,13 +51,19 @@ local function interrupted(number)
 end
 
 --- Run a command.
----@param command function    -> exit status
+---@param command function    -> exit status | nil, err
+---@param show function       prints the error -> exit status; not called for one that an interruption
+--   caused
 ---@return number             exit status
-function signals.run(command)
+function signals.run(command, show)
    local has_socket, socket = pcall(require, "smtp.socket")
    socket = has_socket and socket or nil
    if socket then socket.interruptible() end
-   local ok, status = pcall(function() return flush(command(), socket) end)
+   local ok, status = pcall(function()
+      local status, err = command()
+      if not status and not (socket and socket.caught()) then status = show(err) end
+      return flush(status, socket)
+   end)
    local number = socket and socket.caught()
    if number then return interrupted(number) end
    if not ok then error(status, 0) end
