@@ -52,8 +52,8 @@ end
 
 --- Run a command.
 ---@param command function    -> exit status | nil, err
----@param show function       prints the error -> exit status; not called for one that an interruption
---   caused
+---@param show? function      prints the error -> exit status; not called for one that an
+--   interruption caused
 ---@return number             exit status
 function signals.run(command, show)
    local has_socket, socket = pcall(require, "smtp.socket")
