@@ -5,8 +5,6 @@
 #include "lreceipt.h"
 #include "lsmtp.h"
 
-#define IDLE_SECONDS 0.001
-
 enum {
     SESSION = 1,
     OPTIONS,
@@ -86,16 +84,10 @@ static int push_done(lua_State *L, double seconds, struct smtp_text id)
     return 8;
 }
 
-/* May the server have said something since the last message, a goodbye or that its end of the
- * connection is closed? A look takes a call of the system. Directly after an answer it finds less
- * than what may come a moment later all the same, when MAIL is on its way. */
-static bool was_idle(struct smtp_session *s, double now)
-{
-    return now - session_extra(s)->rested > IDLE_SECONDS || !smtp_session_rests(s);
-}
-
 /** session:carry(options, extensions, io, timeout, fixed, reply_timeout): sends the message of a
- * caller's table, which is read as by core.transaction, on a connection that was idle. `io`: see
+ * caller's table, which is read as by core.transaction, on a connection that was idle. What the
+ * server has said since the last answer is heard first, however short that time: a reply too many
+ * would be taken for the answer to MAIL, that to RCPT for the one to the message. `io`: see
  * session:flights; `timeout`, `fixed`: see core.seconds_for.
  *
  * -> recipients, accepted, refused, reply, as transaction:receipt; seconds, size, eightbit,
@@ -120,7 +112,7 @@ static int session_carry(lua_State *L)
     session_work(L, s);
     if ((smtp_wants(s) & SMTP_WANT_READY) == 0) return 0; /* a finalizer may have closed it */
     double started = f.clock.moved = flights_now();
-    if (was_idle(s, started) && !flights_look(s, f.io)) {
+    if (!flights_look(s, f.io)) {
         session_rest(L, s);
         lua_pushboolean(L, 0);
         return 1;
@@ -134,7 +126,6 @@ static int session_carry(lua_State *L)
     session_rest(L, s);
     int count = 0;
     if (smtp_wants(s) & SMTP_WANT_READY) count = push_done(L, f.clock.moved - started, id);
-    session_extra(s)->rested = count > 0 ? f.clock.moved : 0;
     return count > 0 ? count : push_begun(L, &f, started, id);
 }
 

@@ -56,7 +56,6 @@ static int core_session(lua_State *L)
         memory = lua_newuserdata(L, smtp_session_size() + sizeof(struct session_extra));
         *session_extra(memory) = (struct session_extra){.works = works_of(L)};
     }
-    session_extra(memory)->rested = 0;
     session_extra(memory)->pipeline = NULL;
     session_start(L, memory, &o, resumes ? &facts : NULL);
     if (lua_isnil(L, 3)) lcompat_setmetatable(L, SESSION_CLASS);

@@ -144,7 +144,6 @@ int session_patience(lua_State *L);
 /* What follows a session in its userdata. */
 struct session_extra {
     struct flights waiting;
-    double rested;                   /* when session:carry had its last answer, or 0 */
     const struct pipeline *pipeline; /* its own, or NULL */
     struct works *works;
 };

@@ -171,6 +171,17 @@ describe("session:carry", function()
       heard(sock, other)
    end)
 
+   it("looks directly after an answer, also where nothing else has begun", function()
+      local session, sock, other = open()
+      local rest, another = brought "250 more\r\n"
+      assert.truthy(carry(session, sock, message()))
+      assert.same({ false }, { carry(session, rest, message()) })
+      assert.equal("unasked", session:trouble().reason)
+      rest:close()
+      another.finish()
+      heard(sock, other)
+   end)
+
    it("looks before the first message of a session that has the memory of another", function()
       local session, sock, other = open()
       local rest, another = brought "421 bye\r\n"

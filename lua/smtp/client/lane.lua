@@ -109,14 +109,10 @@ local function may_post(queue)
    return queue.may_post and not (queue.waiting[1] or queue.stopped or queue.asking)
 end
 
-local IDLE = 0.01 -- seconds without a reply: the server may have gone
-
--- Was the connection idle, and has the server gone meanwhile? Where all of a message goes ahead of
--- the answers, these would not show that one was left over: then it always counts as idle.
+-- Has the server gone while nothing was on its way? Looked at before each message: a reply too many
+-- that has come meanwhile would be taken for the answer to MAIL, and that to RCPT for the verdict.
 local function was_left(self)
-   local conv = self.conv
-   local was_idle = self.queue.server.pipelining == "eager" or core.now() - conv.moved >= IDLE
-   return was_idle and not conv:look()
+   return not self.conv:look()
 end
 
 -- Posts so many of the list from this place on, of which the first has this index.
