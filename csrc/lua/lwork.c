@@ -90,8 +90,14 @@ void session_end(lua_State *L, struct smtp_session *s)
     give(L, extra->works, smtp_session_end(s));
 }
 
+/* The module may be opened again in a Lua state, where a program forgets its modules and requires
+ * them anew. The sessions that exist need the table that is there. */
 void lwork_open(lua_State *L)
 {
+    lua_getfield(L, LUA_REGISTRYINDEX, WORKS);
+    bool is_open = !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    if (is_open) return;
     lua_newtable(L);
     struct works *works = lua_newuserdata(L, sizeof *works);
     works->count = 0;

@@ -95,4 +95,21 @@ describe("working memory", function()
          debug.getmetatable(session).__gc(session)
       end
    end)
+
+   it("stays with the sessions where the module is opened once more", function()
+      local session, other = busy(), sessions.open()
+      local each = memory_each(1, function()
+         package.loaded["smtp.core"] = nil
+         local again = require "smtp.core"
+         package.loaded["smtp.core"] = core
+         assert.is_not.equal(core, again)
+      end)
+      assert.is_true(each > -50, each) -- or the collector has taken it from the session
+      session:heard("mx\r\n250 SIZE\r\n")
+      assert.equal("ready", session:wants())
+      other:quit()
+      assert.equal("QUIT\r\n", sessions.said(other))
+      other:heard("221 bye\r\n")
+      assert.equal("nothing", other:wants())
+   end)
 end)
