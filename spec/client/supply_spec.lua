@@ -69,3 +69,43 @@ describe("The function that gives send_many its messages", function()
       for i = 1, #told do assert.equal(i, told[i]) end
    end)
 end)
+
+describe("A table that makes its messages when it is asked", function()
+   -- One of 20 messages; what it says after the last one, and how often it was asked then.
+   local function lazy(last)
+      local over = 0
+      return setmetatable({}, { __index = function(_, i)
+         if i <= 20 then return { from = "a@x.example", to = ("u%d@x.example"):format(i), raw = "hello\r\n" } end
+         over = over + 1
+         return last(over)
+      end }), function() return over end
+   end
+
+   local function send_over(connections, messages, pipelining)
+      local servers = { spec_server.new(), spec_server.new() }
+      local summary, err = smtp.send_many(talk.options_to(servers, { pipelining = pipelining }), messages,
+         { connections = connections })
+      return summary or err.summary, err
+   end
+
+   for connections = 1, 2 do
+      for _, pipelining in ipairs { "safe", "eager" } do
+         local name = (" by %d connections, pipelining = %s"):format(connections, pipelining)
+         it("is not asked again after its end:" .. name, function()
+            local messages, asked = lazy(function(count)
+               if count > 1 then error("it is closed", 0) end
+            end)
+            local summary, err = send_over(connections, messages, pipelining)
+            assert.is_nil(err)
+            assert.same({ 20, 0, 1 }, { summary.sent, summary.failed, asked() })
+         end)
+
+         it("is not asked again after it has raised an error:" .. name, function()
+            local messages, asked = lazy(function() error("mine", 0) end)
+            local summary, err = send_over(connections, messages, pipelining)
+            assert.same({ "source", "messages", "mine" }, { err.kind, err.reason, err.cause })
+            assert.same({ 20, 0, 1 }, { summary.sent, summary.failed, asked() })
+         end)
+      end
+   end
+end)

@@ -28,6 +28,7 @@ local function look_up(queue)
    else
       ok, message = user_call.call(function() return messages[index] end)
    end
+   queue.ended = not ok or message == nil
    if not ok then return supply.stop(queue, "messages", message) end
    if message ~= nil then queue.index = index end
    return message
