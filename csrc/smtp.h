@@ -89,13 +89,14 @@
  *   that this message is about to be delivered: after a crash, a message without such a mark is at
  *   no server. Where the caller does not allow the end, it breaks the session, and the verdict is
  *   UNSENT. The text of a message is only said when everything before it was answered, and the
- *   recipients that the server has accepted are known by then. A message that was refused before
- *   its end has none that is held: a lone dot ends no message.
+ *   recipients that the server has accepted are known by then. A lone dot, said where the envelope
+ *   was refused and the server asks for the message all the same, is not held: it ends no message.
  *
  *   With smtp_end_ahead the caller says of a transaction that it has stored this already, for all
  *   recipients. With `chunks_ahead`, its chunk then goes ahead of the answers, and what follows it
  *   is said as well, but waits. Each end is allowed by itself, in order: what made the caller sure
- *   may have changed when the end is due.
+ *   may have changed when the end is due. An end waits although its envelope was refused meanwhile,
+ *   because a server may take the message all the same.
  *
  * What is never said after what
  *

@@ -102,13 +102,15 @@ step say_words(struct smtp_session *s)
 }
 
 /* Holds back what ends the message: "." CR LF, the last octet of the last chunk, or the command of
- * an empty chunk, which is alone in the buffer. A lone dot ends no message. */
+ * an empty chunk, which is alone in the buffer. A lone dot ends no message. The last octet of a
+ * chunk that went ahead ends one although its envelope was refused meanwhile: a server may take it
+ * all the same. */
 static void hold_end(struct smtp_session *s, step said)
 {
     struct smtp_transaction *m = s->spoken;
     size_t end_len = m->octets_len > 0 ? 1 : s->out_len - s->out_at;
     if (said == STEP_final) end_len = 3;
-    if (m->trouble.error != SMTP_ERROR_NONE) return;
+    if (said == STEP_final && m->trouble.error != SMTP_ERROR_NONE) return;
     m->held_at = s->said_len - end_len;
     if (s->held == NULL) s->held = m;
 }

@@ -77,6 +77,26 @@ describe("A pipeline whose ends are held back", function()
       assert.same({ 3, 3 }, { ends, count })
    end)
 
+   -- The refusal comes while there is no room yet for the end of the chunk.
+   it("holds back the end of a long chunk whose envelope is refused meanwhile", function()
+      local text = (("z"):rep(70) .. "\r\n"):rep(1000)
+      local session, line = three(text)
+      line:allow(5, 5, os.time() + 1000)
+      session:sent(1000)
+      session:heard("550 who?\r\n503 none\r\n")
+      local said = ENVELOPE .. "BDAT 72000 LAST\r\n"
+      local left_len = #said + #text - 1000 -- with the last octet
+      while session:wants() == "send" do
+         local sent_len = #session:output()
+         left_len = left_len - sent_len
+         session:sent(sent_len)
+      end
+      assert.same({ "end", 5 }, { session:wants(), line:ending() })
+      assert.equal(left_len - 1, #session:output())
+      session:end_allowed()
+      assert.equal(text:sub(-left_len), sessions.said(session):sub(1, left_len))
+   end)
+
    it("has sent nothing of what follows an end that is withheld", function()
       local session, line = three()
       line:allow(5, 7, os.time() + 1000)

@@ -10,6 +10,8 @@
  *   - each line is a command that may be said then; chunks hold the octets that they tell; messages
  *     arrive as they were given, whole or not at all;
  *   - what was offered stays;
+ *   - where ends are held back, none leaves that was not allowed to, refused or not; but a lone dot
+ *     ends no message;
  *   - each mail is over once, and nobody looks at it, at its text or at its strings afterwards;
  *   - accepted is who was accepted in a reply to a message that had left; unsent is nobody whose
  *     message had left without an answer;
@@ -170,7 +172,7 @@ static size_t message_len(unsigned choice, unsigned more)
 {
     static const size_t lens[] = {0, 1, 2, 20, 200, 300, 2000, 32500};
     size_t len = lens[choice % 8];
-    if (len > 10000 && more % 4 != 0) len = 1000;
+    if (len > 10000 && more % 2 != 0) len = 1000;
     return len + (choice % 8 >= 3 ? more : 0);
 }
 
@@ -609,9 +611,12 @@ static void forget_ends(struct talk *t)
         t->items[i].forgotten = t->items[i].judged == 0;
 }
 
-/* What follows does not leave any more. */
+/* What follows does not leave any more. Mails that are over and were not said lie between. */
 static void part(struct talk *t, size_t index)
 {
+    while (index < t->item_count && t->items[index].over && !t->items[index].ended)
+        index++;
+    CHECK(index < t->item_count);
     CHECK(t->items[index].ended && t->items[index].end_at <= t->sent);
     t->parting = true;
     t->said = t->sent;
