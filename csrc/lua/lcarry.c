@@ -118,6 +118,7 @@ static int session_carry(lua_State *L)
         return 1;
     }
     keep_carried(L);
+    session_extra(s)->has_begun = true;
     f.clock.deadline = started + smtp_message_seconds(timeout, lua_toboolean(L, FIXED), m->size);
     smtp_transaction_add(s, m);
     while (flights_once(&f))
@@ -126,20 +127,21 @@ static int session_carry(lua_State *L)
     session_rest(L, s);
     int count = 0;
     if (smtp_wants(s) & SMTP_WANT_READY) count = push_done(L, f.clock.moved - started, id);
-    return count > 0 ? count : push_begun(L, &f, started, id);
+    if (count == 0) count = push_begun(L, &f, started, id);
+    session_extra(s)->has_begun = false;
+    return count;
 }
 
 /** session:may_be_sent() -> of a session:carry that raised an error: may a recipient have the
  * message? */
 static int session_may_be_sent(lua_State *L)
 {
-    (void)to_session(L);
+    struct smtp_session *s = to_session(L);
     lua_settop(L, SESSION);
     lua_getuservalue(L, SESSION);
-    lua_rawgeti(L, -1, CARRIED_TEXT);
-    lua_rawgeti(L, -2, CARRIED);
-    const struct smtp_transaction *m = lua_isnil(L, -2) ? NULL : lua_touserdata(L, -1);
-    lua_pushboolean(L, m != NULL && smtp_transaction_may_be_sent(m));
+    lua_rawgeti(L, -1, CARRIED);
+    bool has_begun = session_extra(s)->has_begun;
+    lua_pushboolean(L, has_begun && smtp_transaction_may_be_sent(lua_touserdata(L, -1)));
     return 1;
 }
 

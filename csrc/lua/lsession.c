@@ -57,6 +57,7 @@ static int core_session(lua_State *L)
         *session_extra(memory) = (struct session_extra){.works = works_of(L)};
     }
     session_extra(memory)->pipeline = NULL;
+    session_extra(memory)->has_begun = false;
     session_start(L, memory, &o, resumes ? &facts : NULL);
     if (lua_isnil(L, 3)) lcompat_setmetatable(L, SESSION_CLASS);
     lua_insert(L, -2);

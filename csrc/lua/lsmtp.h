@@ -146,6 +146,7 @@ struct session_extra {
     struct flights waiting;
     const struct pipeline *pipeline; /* its own, or NULL */
     struct works *works;
+    bool has_begun; /* a session:carry that has not returned has begun its message */
 };
 static inline struct session_extra *session_extra(struct smtp_session *s)
 {

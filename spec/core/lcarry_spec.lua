@@ -214,6 +214,23 @@ describe("session:carry", function()
       heard(sock, other)
    end)
 
+   it("that raised an error before its message began says so, whatever became of the one before", function()
+      local session, sock, other = open()
+      local function is_not_sent()
+         assert.is_false((pcall(session.carry, session, message(), false, sock:io(), 20, true, 20)))
+         assert.is_false(session:may_be_sent())
+      end
+      is_not_sent()
+      assert.truthy(carry(session, sock, message()))
+      is_not_sent()
+      sock:nonblocking(true)
+      local _, begun = carry(session, sock, message())
+      assert.equal("ready", go_on(session, sock))
+      assert.is_true(begun.transaction:may_be_sent())
+      is_not_sent()
+      heard(sock, other)
+   end)
+
    it("says that the socket waits, and the message goes on", function()
       local session, sock, other = open { DOT = "250 taken" }
       sock:nonblocking(true)

@@ -196,9 +196,9 @@ local function send_at_once(self, t)
    self.busy = AT_ONCE
    local recipients, accepted, refused, reply, seconds, size, eightbit, id = conv.session:carry(t,
       server.extensions, io, server.timeout, server.timeout_given, server.reply_timeout)
+   self.message = recipients and SENT or accepted or false
    self.busy = false
    if recipients then
-      self.message = SENT
       return findings.plain_receipt(conv, eightbit, id, size, seconds, recipients, accepted,
          refused, reply)
    end
@@ -208,7 +208,6 @@ end
 
 -- The message of send_at_once.
 local function go_on(self, message)
-   self.message = message
    take(self)
    return finish(self, message, message.started, self.conv:go_on(request.begun(message)))
 end
