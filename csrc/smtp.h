@@ -132,10 +132,10 @@
  *
  *   The caller gives the memory, and all bounds are constants below. It has two parts: a small one
  *   (smtp_session_size), which a session always has, and a large one (smtp_work_size): the output
- *   buffer, and what is heard and not understood yet. A session that rests needs only the small
- *   one: smtp_session_rest takes the other from it, so that many connections that are open and
- *   idle share what a few of them need at a time; smtp_session_work gives it one before the next
- *   call that says or hears something.
+ *   buffer, and what is heard and not understood yet. A session that rests, or is over, needs only
+ *   the small one: smtp_session_rest takes the other from it, so that many connections that are
+ *   open and idle share what a few of them need at a time; smtp_session_work gives it one before
+ *   the next call that says or hears something.
  *
  *   Bytes are borrowed: what smtp_options points at must outlive the session, what a transaction
  *   points at must outlive the transaction. Nothing needs a NUL at its end. What a caller gives is
@@ -574,11 +574,12 @@ struct smtp_session *smtp_session_init(void *memory, void *work, size_t buffer_l
  * left is removed, and wiped if a secret is in it. Returns the working memory, which is the
  * caller's again; NULL where the session has none. */
 void *smtp_session_end(struct smtp_session *s);
-/** Returns the working memory of a session that rests, which does without it from now on. NULL: it
- * does not rest, or has none, or keeps it because the server said very much in its EHLO reply. */
+/** Returns the working memory of a session that rests or is over, which does without it from now
+ * on. NULL: something is under way or has come in part, or it has none, or it keeps the memory
+ * because the server said very much in its EHLO reply. */
 void *smtp_session_rest(struct smtp_session *s);
 /** Has the session working memory? All that says or hears something needs it; what only reads the
- * session does not. */
+ * session, and the end of the connection, do not. */
 bool smtp_session_works(const struct smtp_session *s);
 /** Gives working memory to a session that has none. */
 void smtp_session_work(struct smtp_session *s, void *memory, size_t buffer_len);

@@ -77,10 +77,15 @@ struct smtp_session *smtp_session_init(void *memory, void *work, size_t buffer_l
     return s;
 }
 
+bool session_is_quiet(const struct smtp_session *s)
+{
+    return s->due_count == 0 && s->out_len == s->out_at && s->lent.len == 0 && s->line_len == 0 &&
+           s->reply_lines == 0;
+}
+
 bool smtp_session_rests(const struct smtp_session *s)
 {
-    return s->next == STEP_ready && s->due_count == 0 && s->out_len == s->out_at &&
-           s->lent.len == 0 && s->line_len == 0 && s->reply_lines == 0;
+    return s->next == STEP_ready && session_is_quiet(s);
 }
 
 void smtp_tls_started(struct smtp_session *s, bool verified)

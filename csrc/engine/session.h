@@ -252,7 +252,7 @@ struct smtp_session {
     struct smtp_text argument; /* of VRFY */
 
     /* work.c */
-    struct smtp_work *work; /* NULL: the session rests or has ended, and the caller has it */
+    struct smtp_work *work; /* NULL: the session rests or is over, and the caller has it */
     bool facts_kept;        /* the texts of the facts are in `kept` */
 
     /* What follows is not zeroed at first, because that would cost more than a message. The lengths
@@ -322,6 +322,8 @@ bool may_chunks_flow(const struct smtp_session *s);
 
 /* session.c: a copy of `text` in `out`, cut to the room there. */
 struct smtp_text keep_text(char *out, size_t out_max, struct smtp_text text);
+/* Is nothing due, nothing unsent, and no reply there in part? */
+bool session_is_quiet(const struct smtp_session *s);
 
 /* dialogue.c */
 void dialogue_go_on(struct smtp_session *s);

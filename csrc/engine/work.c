@@ -1,5 +1,5 @@
 /* work.c - the working memory of a session: it has one while something is under way, and gives it
- * back while it rests. */
+ * back while it rests and when it is over. */
 #include "session.h"
 
 size_t smtp_work_size(size_t buffer_len)
@@ -56,7 +56,8 @@ static bool keep_facts(struct smtp_session *s)
 
 void *smtp_session_rest(struct smtp_session *s)
 {
-    if (s->work == NULL || !smtp_session_rests(s) || !keep_facts(s)) return NULL;
+    bool rests = s->next == STEP_ready || s->next == STEP_over;
+    if (s->work == NULL || !rests || !session_is_quiet(s) || !keep_facts(s)) return NULL;
     return take_work(s);
 }
 

@@ -113,8 +113,9 @@ static int session_sent(lua_State *L)
 /** session:heard(bytes): what the server said; "" where it closed the connection. */
 static int session_heard(lua_State *L)
 {
-    struct smtp_session *s = to_working_session(L);
+    struct smtp_session *s = to_session(L);
     struct smtp_text data = text_arg(L, 2);
+    if (data.len > 0) session_work(L, s);
     smtp_recv(s, data.data, data.len);
     session_rest(L, s);
     return 0;

@@ -159,7 +159,7 @@ struct works *works_of(lua_State *L);
 void session_start(lua_State *L, void *memory, const struct smtp_options *options,
                    const struct smtp_facts *facts);
 void session_end(lua_State *L, struct smtp_session *s);
-/* The session is about to say or hear something; it may rest now. */
+/* The session is about to say or hear something; it may rest, or be over, now. */
 void session_work(lua_State *L, struct smtp_session *s);
 void session_rest(lua_State *L, struct smtp_session *s);
 /* For a method that has the session say or hear something. */

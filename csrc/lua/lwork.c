@@ -1,4 +1,5 @@
-/* lwork.c - working memory for sessions: those that rest have none, and leave theirs to others. */
+/* lwork.c - working memory for sessions: those that rest, or are over, have none, and leave theirs
+ * to others. */
 #include "lsmtp.h"
 
 /* Big enough that bulk goes out in few writes. The whole stays under 128 KiB: a larger userdata has

@@ -46,6 +46,45 @@ describe("working memory", function()
       assert.equal("ready", all[2]:wants())
    end)
 
+   it("goes back when a session is over, and a session that rests needs none for its end", function()
+      local over = {
+         ["after its QUIT"] = function(session)
+            session:quit()
+            sessions.said(session)
+            session:heard("221 bye\r\n")
+         end,
+         ["closed by the server"] = function(session) session:heard("421 4.3.2 going down\r\n") end,
+         ["closed here"] = function(session) session:heard("") end,
+         ["closed in the middle of something"] = function(session)
+            session:ask("noop")
+            session:heard("")
+         end,
+         ["given up"] = function(session)
+            session:ask("noop")
+            session:broken("timeout", "timeout", "")
+            session:heard("")
+         end,
+      }
+      for name, finish in pairs(over) do
+         local each, all = memory_each(40, function()
+            local session = sessions.open()
+            finish(session)
+            return session
+         end)
+         assert.is_true(each < 25, name .. ": " .. each)
+         for _, session in ipairs { all[1], all[40] } do
+            assert.same({ "nothing", "mx" }, { session:wants(), session:facts().server })
+            assert.is_truthy(session:transcript():find("EHLO", 1, true))
+            session:heard("250 late\r\n")
+            session:broken("timeout", "timeout", "")
+            session:ask("noop")
+            session:quit()
+            session:heard("")
+            assert.same({ "nothing", "" }, { session:wants(), session:output() })
+         end
+      end
+   end)
+
    it("is that of the old session where a new one takes its place", function()
       local old = busy()
       local each = memory_each(1, function()

@@ -919,6 +919,17 @@ static void work_anew(struct talk *t)
     smtp_session_work(t->session, work, SMTP_BUFFER_LEN_MIN);
 }
 
+/* Of a session that is over, the working memory is never needed again, whatever follows. */
+static void rest_for_good(struct talk *t)
+{
+    void *work = smtp_session_rest(t->session);
+    if (work == NULL) return;
+    memset(work, 0xA5, smtp_work_size(SMTP_BUFFER_LEN_MIN));
+    smtp_recv(t->session, "", 0);
+    look_around(t);
+    CHECK(smtp_wants(t->session) == SMTP_WANT_NOTHING && smtp_session_rest(t->session) == NULL);
+}
+
 static void rest(struct talk *t, unsigned choice)
 {
     check_rest(t);
@@ -1000,7 +1011,10 @@ static void drive(struct talk *t)
         look_around(t);
         unsigned wants = smtp_wants(t->session);
         CHECK(wants != 0 && steps < STEPS_MAX);
-        if (wants & SMTP_WANT_NOTHING) return;
+        if (wants & SMTP_WANT_NOTHING) {
+            rest_for_good(t);
+            return;
+        }
         unsigned choice = next(t);
         if (choice >= 0x80 && do_otherwise(t, wants, choice)) continue;
         do_as_wanted(t, wants, choice);
