@@ -1,6 +1,6 @@
 -- A server that sends one reply too many after a message. Taken for the answer to the next command, it would shift all
 -- that follow: what the server makes of the next message would be read from its answer to RCPT.
-if package.loaded.ngx then return end -- spec/nginx/transport_spec.lua
+if package.loaded.ngx then return end
 
 local peer = require "spec.tools.peer"
 local smtp = require "smtp.safe"
