@@ -742,6 +742,7 @@
 ---@field text? string  The words of that reply.
 --- Why, as in smtp.Error; or expired, crash, resolved_sent, cancelled.
 ---@field reason? string
+---@field resent? true  With `doubt = "resend"`: an earlier attempt may have delivered it as well.
 
 --- An attempt to send a message of an outbox, or another event.
 ---@class smtp.OutboxAttempt

@@ -109,6 +109,7 @@ for kind, new_store in pairs(all_stores) do
          case.clock.time = case.clock.time + 61
          assert.same({ "m2 m3 m4", "" }, { case.ids "queued", case.ids "doubt" })
          assert.equal(0, case.box:stats().doubt)
+         assert.same({ nil, true }, { case.box:get("m2").recipients[1].resent, case.box:get("m3").recipients[1].resent })
       end)
    end)
 end
@@ -193,6 +194,24 @@ for kind, new_store in pairs(stores) do
       assert.same({ 1, is_redis and 4 or 0 }, { read, scripts })
    end)
 end
+
+it("A message whose state changes between two questions is listed once", function()
+   local inner, rounds = stores.SQLite(), 0
+   local store = store_around(inner, { list = function(self, outbox, filter)
+      local list = assert(self:list(outbox, filter))
+      rounds = rounds + 1
+      if filter.state == "ending" then -- the next runner comes
+         assert(self:commit(outbox, { { number = list[1].number, claim = 77, state = "doubt",
+            recipients = list[1].recipients, history = "", due = 0, attempts = 0 } }, {}))
+      end
+      return list
+   end })
+   local case = abandoned(function() return store end)
+   case.clock.time = case.clock.time + 61
+   assert.equal("m3", case.ids "doubt")
+   assert.equal(3, rounds)
+   outboxes.clean()
+end)
 
 describe("A record", function()
    it("that no runner has, or has still, is seen as it is", function()

@@ -232,7 +232,8 @@ function entry.view(record)
    for i = 1, #list do
       local one = list[i]
       recipients[i] = { address = one.address, state = one.state, code = one.code,
-         enhanced = one.enhanced, text = one.text, reason = one.reason }
+         enhanced = one.enhanced, text = one.text, reason = one.reason,
+         resent = one.resent }
    end
    return { id = record.id, state = record.state, created = record.created, due = record.due,
       from = facts.from or "", message_id = facts.message_id, size = record.size,

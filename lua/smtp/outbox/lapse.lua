@@ -61,7 +61,8 @@ local function in_order(a, b)
    return a.number < b.number
 end
 
--- Those of one state: the store may have them in another one.
+-- Those of one state: the store may have them in another one. A runner may change the state of one
+-- between two questions, so that both answers have it.
 local function list_of_state(outbox, filter, now)
    local all, states = {}, { filter.state }
    if not is_busy[filter.state] then states = { "claimed", "ending", filter.state } end
@@ -70,8 +71,12 @@ local function list_of_state(outbox, filter, now)
       if not ok then return nil, err end
    end
    table.sort(all, in_order)
-   for i = #all, filter.limit + 1, -1 do all[i] = nil end
-   return all
+   local list = {}
+   for i = 1, #all do
+      local is_known = i > 1 and all[i].number == all[i - 1].number
+      if not is_known and #list < filter.limit then list[#list + 1] = all[i] end
+   end
+   return list
 end
 
 --- Records, as store:list returns them.
