@@ -56,7 +56,7 @@ struct listing {
     int code; /* of the last step */
 };
 
-/* (listing) -> the rows */
+/* (listing) -> the rows | nil, word, sentence */
 static int list_rows(lua_State *L)
 {
     struct listing *l = lua_touserdata(L, 1);
@@ -67,7 +67,8 @@ static int list_rows(lua_State *L)
         l->push(L, l->statement, names);
         lua_rawseti(L, -2, count++);
     }
-    return 1;
+    if (l->code == SQLITE_DONE) return 1;
+    return store_failure(L, sqlite3_db_handle(l->statement), l->code);
 }
 
 /* To push rows may start the garbage collector, and a finalizer may close the database: it is
@@ -82,13 +83,13 @@ static int list_all(lua_State *L, void (*push)(lua_State *L, sqlite3_stmt *state
     lua_pushlightuserdata(L, &l);
     int count = store_begin(L, top, &self, &l.statement);
     if (count > 0) return count;
+    store_take(L);
     self->readers++;
     l.code = sqlite3_step(l.statement);
-    bool raised = lua_pcall(L, 1, 1, 0) != 0;
-    count = raised || l.code == SQLITE_DONE ? 1 : store_failure(L, self->handle, l.code);
-    store_rest(l.statement);
+    bool raised = lua_pcall(L, 1, LUA_MULTRET, 0) != 0;
+    store_give_back(L, self, l.statement);
     store_end_reading(self);
-    return raised ? lua_error(L) : count;
+    return raised ? lua_error(L) : lua_gettop(L) - top;
 }
 
 /** database:rows(sql, …) -> a list of rows, each a list of values; nil, word, sentence */

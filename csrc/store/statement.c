@@ -14,29 +14,37 @@ static sqlite3_stmt *known_statement(lua_State *L)
     return statement;
 }
 
-/* Finds or prepares the statement of the text at SQL. Leaves the stack as it was. A finalizer that
- * runs while its rows are read gets a statement of its own: no garbage is collected between this
- * and the first step, which makes the statement busy. */
-static int prepare(lua_State *L, struct store_database *self, sqlite3_stmt **statement)
+/* Sets what the table on top of the stack holds for the text at SQL. */
+static void set_known(lua_State *L, sqlite3_stmt *statement)
+{
+    lua_pushvalue(L, SQL);
+    lua_pushlightuserdata(L, statement);
+    lua_rawset(L, -3);
+}
+
+/* Finds or prepares the statement of the text at SQL. Leaves the stack as it was. */
+static int prepare(lua_State *L, sqlite3 *handle, sqlite3_stmt **statement)
 {
     size_t len;
     const char *sql = luaL_checklstring(L, SQL, &len);
     luaL_argcheck(L, len < INT32_MAX, SQL, "too long");
     *statement = known_statement(L);
     int code = SQLITE_OK;
-    bool is_taken = *statement != NULL && self->readers > 0 && sqlite3_stmt_busy(*statement);
-    if (*statement == NULL || is_taken) {
-        lua_pushvalue(L, SQL);
-        lua_pushlightuserdata(L, NULL); /* there is room for it: no error below loses a statement */
-        lua_rawset(L, -3);
-        code = sqlite3_prepare_v3(self->handle, sql, (int)len + 1, SQLITE_PREPARE_PERSISTENT,
-                                  statement, NULL);
-        lua_pushvalue(L, SQL);
-        lua_pushlightuserdata(L, *statement);
-        lua_rawset(L, -3);
+    if (*statement == NULL) {
+        set_known(L, NULL); /* there is room for it: no error below loses a statement */
+        code = sqlite3_prepare_v3(handle, sql, (int)len + 1, SQLITE_PREPARE_PERSISTENT, statement,
+                                  NULL);
+        set_known(L, *statement);
     }
     lua_pop(L, 1);
     return code;
+}
+
+void store_take(lua_State *L)
+{
+    (void)known_statement(L);
+    set_known(L, NULL);
+    lua_pop(L, 1);
 }
 
 /* Whole numbers that a double holds exactly are integers of SQL. */
@@ -63,10 +71,22 @@ static int bind_one(lua_State *L, sqlite3_stmt *statement, int index, int at)
     return sqlite3_bind_text64(statement, at, text, len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-void store_rest(sqlite3_stmt *statement)
+/* Resets a statement, which then keeps no pointer to a string of Lua's. */
+static void rest(sqlite3_stmt *statement)
 {
     (void)sqlite3_reset(statement);
     (void)sqlite3_clear_bindings(statement);
+}
+
+void store_give_back(lua_State *L, struct store_database *self, sqlite3_stmt *statement)
+{
+    rest(statement);
+    bool has_other = known_statement(L) != NULL || self->is_closing;
+    if (has_other)
+        (void)sqlite3_finalize(statement);
+    else
+        set_known(L, statement);
+    lua_pop(L, 1);
 }
 
 /* Binds the values that follow SQL on the stack, up to `top`. An error of Lua's may have left the
@@ -74,7 +94,7 @@ void store_rest(sqlite3_stmt *statement)
 static int bind_all(lua_State *L, sqlite3_stmt *statement, int top)
 {
     int count = top - SQL;
-    store_rest(statement);
+    rest(statement);
     luaL_argcheck(L, count <= sqlite3_bind_parameter_count(statement), SQL,
                   "more values than parameters");
     for (int at = 1; at <= count; at++) {
@@ -128,7 +148,7 @@ static int find(lua_State *L, struct store_database **self, sqlite3_stmt **state
 {
     *self = store_open_database(L);
     if (*self == NULL) return 3;
-    int code = prepare(L, *self, statement);
+    int code = prepare(L, (*self)->handle, statement);
     return code == SQLITE_OK ? 0 : store_failure(L, (*self)->handle, code);
 }
 
@@ -154,7 +174,7 @@ static int finish(sqlite3_stmt *statement)
 static int fail(lua_State *L, struct store_database *self, sqlite3_stmt *statement, int code)
 {
     int count = store_failure(L, self->handle, code);
-    store_rest(statement);
+    rest(statement);
     return count;
 }
 
@@ -169,7 +189,7 @@ int database_run(lua_State *L)
     if (count > 0) return count;
     int code = finish(statement);
     if (code != SQLITE_DONE) return fail(L, self, statement, code);
-    store_rest(statement);
+    rest(statement);
     lua_pushinteger(L, sqlite3_changes(self->handle));
     store_push_integer(L, sqlite3_last_insert_rowid(self->handle));
     return 2;
@@ -206,6 +226,6 @@ int database_run_each(lua_State *L)
         lua_rawseti(L, -2, i);
     }
     if (code != SQLITE_DONE) return fail(L, self, statement, code);
-    store_rest(statement);
+    rest(statement);
     return 1;
 }

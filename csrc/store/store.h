@@ -5,8 +5,9 @@
  * parameters.
  *
  * A database keeps each statement that it has prepared, in a table that is its user value: from the
- * text of the statement to the pointer. Closing the database finalizes all of them. No other object
- * holds a statement, so that none can outlive its database. */
+ * text of the statement to the pointer, which is NULL while a call reads its rows. Closing the
+ * database finalizes all of them. No other object holds a statement, so that none can outlive its
+ * database. */
 #ifndef STORE_H
 #define STORE_H
 
@@ -43,8 +44,14 @@ void store_end_reading(struct store_database *self);
  * number of results of a failure. */
 int store_begin(lua_State *L, int top, struct store_database **self, sqlite3_stmt **statement);
 
-/* Resets a statement, which then keeps no pointer to a string of Lua's. */
-void store_rest(sqlite3_stmt *statement);
+/* A call that reads rows takes its statement out of the table, so that a finalizer which runs
+ * meanwhile makes one of its own for the same text. No garbage is collected between store_begin and
+ * this. The arguments of the call are on the stack, here and when it gives the statement back. */
+void store_take(lua_State *L);
+
+/* The statement keeps no pointer to a string of Lua's. It is finalized where the table has another
+ * one for its text by now, or the database was closed. */
+void store_give_back(lua_State *L, struct store_database *self, sqlite3_stmt *statement);
 
 void store_push_integer(lua_State *L, sqlite3_int64 value);
 

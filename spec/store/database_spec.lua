@@ -135,6 +135,19 @@ describe("A database", function()
          assert.is_true(seen > 250)
       end)
 
+      -- Not every SQLite is built with the table sqlite_stmt.
+      it("keeps one statement for each text", function()
+         local db = filled()
+         if not db:rows "SELECT 1 FROM sqlite_stmt" then return end
+         local sql, seen = "SELECT a FROM t WHERE a > ?", nil
+         local function read() return db:rows(sql, "") end
+         for _ = 1, 5 do
+            assert.equal(300, #interrupted(read, function() seen = #assert(db:rows(sql, "1")) end))
+            assert.is_true(seen > 250)
+            assert.same({ { 1 } }, db:rows("SELECT count(*) FROM sqlite_stmt WHERE sql = ?", sql))
+         end
+      end)
+
       -- The list of the names of the columns is made before the first row.
       it("gives it rows of its own before the first row, too", function()
          local db = open()
