@@ -36,7 +36,7 @@ static struct smtp_transaction *push_carried(lua_State *L, struct smtp_text *id)
     return m;
 }
 
-/* From here on the session borrows both. There is room for them: this cannot fail. */
+/* From here on the session borrows both. Where Lua has no memory for that, nothing has begun. */
 static void keep_carried(lua_State *L)
 {
     lua_pushvalue(L, MADE);

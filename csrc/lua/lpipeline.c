@@ -94,7 +94,6 @@ static int post_half(lua_State *L, struct pipeline *p)
               message = list + 3, text = list + 4, made = list + 5;
     const struct smtp_text *known = NULL; /* most have the same sender */
     size_t count = 0;
-    session_work(L, p->s);
     lua_rawgeti(L, ring, RING_WORDS);
     for (; p->offer.at < p->offer.end && p->count < SLOTS && count < p->half; count++) {
         int place = transaction_at((p->first + p->count) % SLOTS);
@@ -105,6 +104,7 @@ static int post_half(lua_State *L, struct pipeline *p)
         if (known == NULL && last != NULL) known = &last->from;
         struct smtp_text id;
         if (!push_plain(L, message, words, 0, known, last != NULL ? old : 0, &id)) break;
+        session_work(L, p->s); /* a finalizer may have had the session hear something */
         struct smtp_transaction *m = lua_touserdata(L, made);
         m->text = text_arg(L, text);
         lua_rawseti(L, ring, place);

@@ -39,6 +39,7 @@ enum {
 
 void add_receipt_methods(lua_State *L, const char *class_name, const luaL_Reg *methods)
 {
+    luaL_checkstack(L, KEY_end + 4, "receipts");
     luaL_getmetatable(L, class_name);
     lua_getfield(L, -1, "__index");
     for (; methods->name != NULL; methods++) {
