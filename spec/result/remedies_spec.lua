@@ -4,6 +4,8 @@ local certs = require "spec.tools.certs"
 local names = require "smtp.options.names"
 local openssl_server = require "spec.tools.openssl_server"
 local remedies = require "smtp.result.remedies"
+local runtime = require "smtp.runtime.runtime"
+local safe = require "smtp.safe"
 local staged = require "spec.tools.staged"
 local tls_server = require "spec.tools.tls_server"
 
@@ -172,4 +174,19 @@ describe("The remedy", function()
          end)
       end
    end
+end)
+
+describe("A machine that has no descriptors left", function()
+   local transport = runtime.transport
+   after_each(function() runtime.transport = transport end)
+
+   it("is named as the cause, with the limit to raise", function()
+      runtime.transport = function()
+         return { connect = function() return nil, "system", "Too many open files" end, close = function() end,
+            settimeouts = function() end }
+      end
+      local _, err = safe.send { host = "127.0.0.1", port = 1, from = "a@b.example", to = "c@d.example", raw = "x" }
+      assert.same({ "system", "system", "later" }, { err.kind, err.reason, err.retry })
+      assert.matches("ulimit -n", err.hint, 1, true)
+   end)
 end)
