@@ -103,7 +103,7 @@ describe("A database", function()
             fn()
          end
          finalize(again)
-         -- The next collection begins at once, and ends soon, however large the heap is (Lua 5.5 has other words for it).
+         -- The next collection begins at once, and ends soon, on a heap of any size (Lua 5.5 has other words).
          local is_old, pause = pcall(collectgarbage, "setpause", 1)
          local speed = is_old and collectgarbage("setstepmul", 1000)
          local rows, word
