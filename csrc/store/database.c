@@ -1,9 +1,10 @@
 /* database.c - smtp.sqlite_store: databases of SQLite, opened and closed. */
 #include "store.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 
-enum { BUSY_MS_MAX = 600000 };
+enum { BUSY_MS_MAX = 600000, SENTENCE_MAX = 512 };
 
 /* ---- failures ---- */
 
@@ -35,9 +36,12 @@ static int push_trouble(lua_State *L, const char *word, const char *sentence)
     return 3;
 }
 
-int store_failure(lua_State *L, sqlite3 *handle, int code)
+int store_failure(lua_State *L, sqlite3 *handle, sqlite3_stmt *statement, int code)
 {
-    const char *sentence = handle != NULL ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+    char sentence[SENTENCE_MAX];
+    (void)snprintf(sentence, sizeof sentence, "%s",
+                   handle != NULL ? sqlite3_errmsg(handle) : sqlite3_errstr(code));
+    if (statement != NULL) store_rest(statement);
     return push_trouble(L, word_of(code & 0xff), sentence);
 }
 
@@ -108,7 +112,7 @@ static int store_open(lua_State *L)
     make_private(path);
     int code = open_handle(self, path, busy_ms);
     if (code == SQLITE_OK) return 1;
-    int count = store_failure(L, self->handle, code);
+    int count = store_failure(L, self->handle, NULL, code);
     close_handle(self);
     return count;
 }

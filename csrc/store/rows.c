@@ -68,7 +68,7 @@ static int list_rows(lua_State *L)
         lua_rawseti(L, -2, count++);
     }
     if (l->code == SQLITE_DONE) return 1;
-    return store_failure(L, sqlite3_db_handle(l->statement), l->code);
+    return store_failure(L, sqlite3_db_handle(l->statement), NULL, l->code);
 }
 
 /* To push rows may start the garbage collector, and a finalizer may close the database: it is

@@ -72,7 +72,7 @@ static int bind_one(lua_State *L, sqlite3_stmt *statement, int index, int at)
 }
 
 /* Resets a statement, which then keeps no pointer to a string of Lua's. */
-static void rest(sqlite3_stmt *statement)
+void store_rest(sqlite3_stmt *statement)
 {
     (void)sqlite3_reset(statement);
     (void)sqlite3_clear_bindings(statement);
@@ -80,7 +80,7 @@ static void rest(sqlite3_stmt *statement)
 
 void store_give_back(lua_State *L, struct store_database *self, sqlite3_stmt *statement)
 {
-    rest(statement);
+    store_rest(statement);
     bool has_other = known_statement(L) != NULL || self->is_closing;
     if (has_other)
         (void)sqlite3_finalize(statement);
@@ -94,7 +94,7 @@ void store_give_back(lua_State *L, struct store_database *self, sqlite3_stmt *st
 static int bind_all(lua_State *L, sqlite3_stmt *statement, int top)
 {
     int count = top - SQL;
-    rest(statement);
+    store_rest(statement);
     luaL_argcheck(L, count <= sqlite3_bind_parameter_count(statement), SQL,
                   "more values than parameters");
     for (int at = 1; at <= count; at++) {
@@ -149,7 +149,7 @@ static int find(lua_State *L, struct store_database **self, sqlite3_stmt **state
     *self = store_open_database(L);
     if (*self == NULL) return 3;
     int code = prepare(L, (*self)->handle, statement);
-    return code == SQLITE_OK ? 0 : store_failure(L, (*self)->handle, code);
+    return code == SQLITE_OK ? 0 : store_failure(L, (*self)->handle, NULL, code);
 }
 
 int store_begin(lua_State *L, int top, struct store_database **self, sqlite3_stmt **statement)
@@ -157,7 +157,7 @@ int store_begin(lua_State *L, int top, struct store_database **self, sqlite3_stm
     int count = find(L, self, statement);
     if (count > 0) return count;
     int code = bind_all(L, *statement, top);
-    return code == SQLITE_OK ? 0 : store_failure(L, (*self)->handle, code);
+    return code == SQLITE_OK ? 0 : store_failure(L, (*self)->handle, NULL, code);
 }
 
 /* Runs a statement to its end, its rows passed over. */
@@ -170,14 +170,6 @@ static int finish(sqlite3_stmt *statement)
     return code;
 }
 
-/* The words of a failure are read before the statement is reset for the next call. */
-static int fail(lua_State *L, struct store_database *self, sqlite3_stmt *statement, int code)
-{
-    int count = store_failure(L, self->handle, code);
-    rest(statement);
-    return count;
-}
-
 /** database:run(sql, …) -> how many rows were changed; the number of the newest row that was added
  *  | nil, word, sentence. The values are the parameters of the statement, whose rows are passed
  *  over. */
@@ -188,8 +180,8 @@ int database_run(lua_State *L)
     int count = store_begin(L, lua_gettop(L), &self, &statement);
     if (count > 0) return count;
     int code = finish(statement);
-    if (code != SQLITE_DONE) return fail(L, self, statement, code);
-    rest(statement);
+    if (code != SQLITE_DONE) return store_failure(L, self->handle, statement, code);
+    store_rest(statement);
     lua_pushinteger(L, sqlite3_changes(self->handle));
     store_push_integer(L, sqlite3_last_insert_rowid(self->handle));
     return 2;
@@ -225,7 +217,7 @@ int database_run_each(lua_State *L)
         lua_pushboolean(L, sqlite3_changes(self->handle) > 0);
         lua_rawseti(L, -2, i);
     }
-    if (code != SQLITE_DONE) return fail(L, self, statement, code);
-    rest(statement);
+    if (code != SQLITE_DONE) return store_failure(L, self->handle, statement, code);
+    store_rest(statement);
     return 1;
 }

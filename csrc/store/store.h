@@ -29,8 +29,12 @@ struct store_database {
 };
 
 /* Returns nil, a word and a sentence for a result of SQLite. `handle` may be NULL: its words are
- * then those of the code alone. */
-int store_failure(lua_State *L, sqlite3 *handle, int code);
+ * then those of the code alone. `statement`, if any, is reset first: to push may run a finalizer,
+ * which may use or close the database. */
+int store_failure(lua_State *L, sqlite3 *handle, sqlite3_stmt *statement, int code);
+
+/* Resets a statement, which keeps no pointer to a string of Lua's. */
+void store_rest(sqlite3_stmt *statement);
 
 /* Returns the open database that a method was called with, or NULL after pushing nil, a word and a
  * sentence. */
