@@ -5,9 +5,8 @@
 #include <stdlib.h>
 
 enum {
-    GATHER_LEN = 65536, /* plaintext whose records go out in one write */
-    TURN_LEN = 65536,   /* ciphertext without data that one call takes, before others have a turn */
-    IDLE_LEN = 16384,   /* memory for ciphertext that a connection keeps while it waits */
+    TURN_LEN = 65536, /* ciphertext without data that one call takes, before others have a turn */
+    IDLE_LEN = 16384, /* memory for ciphertext that a connection keeps while it waits */
     /* Records and messages without data in the life of a connection. A handshake has thirty; after
      * it come two tickets, and a KeyUpdate each few GiB. Those without end are an attack, which
      * OpenSSL would follow for as long as input comes. */
@@ -102,13 +101,36 @@ static const char *refused(struct smtp_socket *s)
                telling ? why : "it sent a TLS record that is not valid");
 }
 
+/* Makes the next records of this data. */
 static const char *seal(struct smtp_socket *s, const char *data, size_t len)
 {
+    struct tls *t = s->tls;
+    size_t sealed = 0;
     tls_forget_errors();
-    if (SSL_write(s->tls->ssl, data, (int)len) != (int)len)
-        return end(s, "closed", "TLS failed while writing");
-    s->tls->pending_len = len;
+    for (int i = 0; i < TLS_GATHERED && sealed < len; i++) {
+        size_t left = len - sealed, piece = left < TLS_RECORD_LEN ? left : TLS_RECORD_LEN;
+        if (SSL_write(t->ssl, data + sealed, (int)piece) != (int)piece)
+            return end(s, "closed", "TLS failed while writing");
+        sealed += piece;
+        t->ends[i] = BIO_ctrl_pending(t->said);
+    }
+    t->pending_len = sealed;
+    t->pending_at = 0;
     return NULL;
+}
+
+/* Returns how much plaintext the kernel has in whole records that were not counted before. The peer
+ * can read these, and may answer them, whatever becomes of the others. */
+static size_t count_sent(struct tls *t, bool flushed)
+{
+    size_t sent = 0;
+    while (t->pending_len > 0 && (flushed || t->ends[t->pending_at] <= t->said_at)) {
+        size_t len = t->pending_len < TLS_RECORD_LEN ? t->pending_len : TLS_RECORD_LEN;
+        t->pending_len -= len;
+        t->pending_at++;
+        sent += len;
+    }
+    return sent;
 }
 
 static const char *send_data(struct smtp_socket *s, const char *data, size_t len,
@@ -118,13 +140,10 @@ static const char *send_data(struct smtp_socket *s, const char *data, size_t len
     const char *word = check_open(s);
     while (word == NULL && *sent < len) {
         bool flushed = false;
-        size_t left = len - *sent;
-        if (t->pending_len == 0)
-            word = seal(s, data + *sent, left < GATHER_LEN ? left : GATHER_LEN);
+        if (t->pending_len == 0) word = seal(s, data + *sent, len - *sent);
         if (word == NULL) word = tls_flush(s, deadline_ms, &flushed);
-        if (!flushed) return word;
-        *sent += t->pending_len;
-        t->pending_len = 0;
+        *sent += count_sent(t, flushed);
+        if (!flushed) return *sent < len ? word : NULL;
     }
     return word;
 }
@@ -136,8 +155,9 @@ static const char *receive_more(struct smtp_socket *s, int want, int64_t deadlin
     struct tls *t = s->tls;
     bool flushed;
     if (want == SSL_ERROR_WANT_READ) {
-        /* A KeyUpdate may require an answer, but reading does not wait for it. */
-        const char *word = tls_flush(s, 0, &flushed);
+        /* A KeyUpdate may require an answer, but reading does not wait for it. Data that waits to
+         * be sent leaves in send_data only, which counts it. */
+        const char *word = t->pending_len == 0 ? tls_flush(s, 0, &flushed) : NULL;
         if (word != NULL && strcmp(word, "closed") != 0 && strcmp(word, "timeout") != 0)
             return word;
         shrink(t);

@@ -13,7 +13,12 @@
 
 #pragma GCC visibility push(hidden)
 
-enum { TLS_PIN_LEN = 32, TLS_KEY_LEN = 32 };
+enum {
+    TLS_PIN_LEN = 32,
+    TLS_KEY_LEN = 32,
+    TLS_RECORD_LEN = 16384, /* plaintext of the longest record */
+    TLS_GATHERED = 4        /* records that go out in one write */
+};
 
 /* One connection. */
 struct tls {
@@ -23,8 +28,10 @@ struct tls {
     struct tls_context *context;
     unsigned char key[TLS_KEY_LEN]; /* of sessions for this server and name */
     int64_t until;                  /* of a session that is resumed: see tls_session_keep */
-    size_t pending_len; /* plaintext that is encrypted, but not wholly with the kernel */
-    size_t strays;      /* records and messages that were heard, except those with data */
+    size_t pending_len;             /* plaintext of records that are not wholly with the kernel */
+    size_t ends[TLS_GATHERED];      /* where in `said` the records end that were made together */
+    int pending_at;                 /* the first one of these that is not wholly with the kernel */
+    size_t strays; /* records and messages that were heard, except those with data */
     bool open, dead;
     bool heard_any;
     const char *end; /* once dead: the word for it; the socket's text explains it */

@@ -144,6 +144,54 @@ describe("a server that takes little at a time", function()
    end)
 end)
 
+describe("a socket that stops to send because there is something to read", function()
+   -- There is a record of TLS without data, so that nothing is received.
+   -- -> the outcome, the server, and after each send of the message how long the receive might take
+   local function send_in_parts(portions, options)
+      local other = server.new { capabilities = {} }
+      local send_all, receive, waits, at = other.send, other.receiveany, {}, 0
+      local patience -- of the next receive
+      function other.settimeouts(_, _, _, ms) patience = ms end
+      function other:send(data)
+         if not self.is_body then
+            local count = send_all(self, data)
+            self.is_body = data:find("^DATA") ~= nil
+            return count
+         end
+         at = at + 1
+         local count = math.min(portions[at] or portions.then_always or #data, #data)
+         waits[at] = count < #data and "short" or "whole"
+         if count > 0 then assert.equal(count, send_all(self, data:sub(1, count))) end
+         return count
+      end
+      function other:receiveany(max)
+         if waits[at] == "short" then
+            waits[at] = patience
+            return nil, "timeout", ""
+         end
+         return receive(self, max)
+      end
+      local all = talk.message { transport = other, domain = "me.example", tls = "skip", timeout = 5,
+         raw = ("x"):rep(70) .. "\r\n" }
+      for name, value in pairs(options or {}) do all[name] = value end
+      local receipt, err = smtp.send(all)
+      return receipt, err, other, waits
+   end
+
+   it("does not make the client wait for a reply", function()
+      local receipt, err, other, waits = send_in_parts { 0, 20, 0, 0, 1 }
+      assert(receipt, tostring(err))
+      assert.equal(1, #other.taken)
+      assert.same({ 0, 0, 0, 0, 0, "whole", "whole" }, waits) -- the last one is QUIT
+   end)
+
+   it("is not asked again once reply_timeout is over", function()
+      local receipt, err = send_in_parts({ then_always = 0 }, { reply_timeout = 0.2 })
+      assert.is_nil(receipt)
+      assert.same({ "timeout", "no" }, { err.kind, err.sent }, tostring(err))
+   end)
+end)
+
 describe("a connection that is reset", function()
    if package.loaded.ngx then return end -- it has its own words
 

@@ -180,6 +180,59 @@ describe("what a TLS connection cannot send yet", function()
    end
 end)
 
+-- Reads records that are whole, of a connection of TLS 1.3. -> plaintext in them, what is left of the input
+local function open_records(input)
+   local plain = 0
+   while #input >= 5 do
+      local len = input:byte(4) * 256 + input:byte(5)
+      if #input < 5 + len then break end
+      plain, input = plain + len - 17, input:sub(6 + len) -- the type and the tag are 17 octets
+   end
+   return plain, input
+end
+
+describe("what a TLS connection has sent", function()
+   -- Makes the client send until it would have to wait. -> how much it counts as sent
+   local function fill(both)
+      local counted, data = 0, ("x"):rep(65536)
+      while true do
+         local count, why, _, partly = both.client:send(data)
+         counted = counted + (count or partly)
+         if why then
+            assert.equal("again", why)
+            return counted
+         end
+      end
+   end
+
+   it("is what the other end can read: all of it, and no more", function()
+      local both = tls_pair.open()
+      local rest, arrived, counted = "", 0, 0
+      -- Takes what the kernel has, for which it waits, and for 50 ms without more.
+      local function take()
+         both.near:settimeouts(0, 0, 50)
+         local until_time = os.time() + 10
+         repeat
+            local data = both.near:receiveany(65536)
+            local plain
+            plain, rest = open_records(rest .. (data or ""))
+            arrived = arrived + plain
+         until not data and (arrived >= counted or os.time() > until_time)
+      end
+      for round = 1, 6 do
+         counted = counted + fill(both)
+         take()
+         assert.equal(counted, arrived, round)
+         both.client:settimeouts(0, 0, 0)
+         assert.equal("timeout", (select(2, both.client:receiveany(10)))) -- which sends nothing that waits
+         take()
+         assert.equal(counted, arrived, round)
+         both.client:settimeouts(5000, 5000, 5000)
+      end
+      both:close()
+   end)
+end)
+
 describe("a TLS connection", function()
    it("sends one large text after the other, and hears an answer to each", function()
       local both = tls_pair.open()

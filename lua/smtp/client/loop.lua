@@ -28,6 +28,7 @@ end
 local function set_patience(conversation)
    local ms = math.max(0, math.ceil(patience(conversation) * 1000))
    conversation.sock:settimeouts(ms, ms, ms)
+   return ms
 end
 
 -- ---- what was said and heard ----
@@ -98,17 +99,30 @@ end
 
 local doing = {}
 
-function doing.recv(conversation)
+-- -> why nothing was received
+local function receive(conversation)
    local session = conversation.session
-   set_patience(conversation)
    local data, why, text = conversation.sock:receiveany(PIECE)
-   if data then
-      local replies = session:replies()
-      hear(conversation, data)
-      if session:replies() ~= replies then conversation.moved = now() end
-   elseif why ~= "again" then
-      not_received(conversation, why, text)
-   end
+   if not data then return why or "closed", text end
+   local replies = session:replies()
+   hear(conversation, data)
+   if session:replies() ~= replies then conversation.moved = now() end
+end
+
+function doing.recv(conversation)
+   set_patience(conversation)
+   local why, text = receive(conversation)
+   if why and why ~= "again" then not_received(conversation, why, text) end
+end
+
+-- More is to be sent, but there is something to hear first. It may be a record of TLS without data:
+-- so nothing waits for a reply here.
+local function hear_first(conversation)
+   local ms = set_patience(conversation)
+   conversation.sock:settimeouts(ms, ms, 0)
+   local why, text = receive(conversation)
+   if not why or why == "again" or why == "timeout" and ms > 0 then return end
+   not_received(conversation, why, text)
 end
 
 -- Bytes were sent, not all that were to be. -> may the rest be sent, because a server that takes
@@ -132,7 +146,7 @@ function doing.send(conversation)
       drain(conversation) -- the kernel may still hold what the server said before it hung up
       lost(conversation, why, text)
    elseif count < #bytes and why ~= "again" then
-      doing.recv(conversation)
+      hear_first(conversation)
    end
 end
 
