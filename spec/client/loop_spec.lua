@@ -207,8 +207,8 @@ describe("a connection that is reset", function()
          all.observe = observe or nil
          local _, err = smtp.send(all)
          other.finish()
-         assert.same({ "disconnected", "closed", "ehlo", "Connection reset by peer" },
-            { err.kind, err.reason, err.stage, err.text })
+         assert.same({ "disconnected", "closed", "ehlo" }, { err.kind, err.reason, err.stage })
+         assert.truthy(err.text:find "reset by peer" or os.getenv "SMTP_LOCALE", err.text)
       end
    end)
 

@@ -46,7 +46,7 @@ describe("make install", function()
 
    it("leaves the command of another Lua where it is", function()
       make("install", ("DESTDIR=\"%s\""):format(root))
-      local other = interpreter == "lua5.1" and "lua5.4" or "lua5.1"
+      local other = interpreter == "lua5.4" and "lua5.1" or "lua5.4"
       local status, said = sh(("make -s LUA=%s uninstall DESTDIR=\"%s\""):format(other, root))
       assert.equal(0, status, said)
       assert.equal(0, (sh(("test -e \"%s/usr/local/bin/lua-smtp\""):format(root))))

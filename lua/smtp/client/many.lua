@@ -149,7 +149,7 @@ end
 
 -- What a job raised, as results: see errors.caught.
 local function caught(queue, cause)
-   forget_jobs(queue)
+   pcall(forget_jobs, queue) -- in Lua 5.1, to set a field to nil may need memory
    local is_lack = errors.is_lack(cause) and queue.index > 0
    local _, err = errors.caught(cause, is_lack and "maybe" or "no")
    if is_lack then pcall(abandon, queue, errors.lack "no" or err, err) end
