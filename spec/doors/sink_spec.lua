@@ -14,7 +14,7 @@ describe("a sink that cannot listen", function()
    end)
 
    it("names its certificate, where that cannot be used", function()
-      for path, why in pairs { ["/nonexistent/cert.pem"] = "/nonexistent/cert.pem: ", ["/dev/null"] = "not a PEM file" } do
+      for path, why in pairs { ["/nonexistent/c.pem"] = "/nonexistent/c.pem: ", ["/dev/null"] = "not a PEM file" } do
          local _, err = assert(safe.sink { tls = "starttls", tls_cert = path }):listen()
          assert.same({ "usage", "tls_cert" }, { err.kind, err.option })
          assert.matches(why, err.what, 1, true)
