@@ -36,6 +36,15 @@ describe("send_many", function()
       assert.same({ 1, 2, 5 }, { summary.sent, summary.failed, made() })
    end)
 
+   it("gives each message an error of its own where all fail for one reason", function()
+      local options = options_of(smtp.sink {}, 1, 1000)
+      local results = assert(smtp.send_many(options, messages("a", "b"), { connections = 1 })).results
+      results[1].note = "changed"
+      assert.same({ "connect", "connect" }, { results[1].kind, results[2].kind })
+      assert.equal(tostring(results[1]), tostring(results[2]))
+      assert.is_nil(results[2].note)
+   end)
+
    it("begins with the shortest pause again once a message was sent", function()
       for _, is_busy in ipairs { false, true } do
          local connections, broken = 0, { [2] = true, [3] = true, [5] = true }

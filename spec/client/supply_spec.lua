@@ -68,6 +68,18 @@ describe("The function that gives send_many its messages", function()
       assert.equal(summary.sent, #told) -- each has been reported once, in order
       for i = 1, #told do assert.equal(i, told[i]) end
    end)
+
+   it("says in the error of the whole call what became of the messages", function()
+      for state, fault in pairs { partly = "250 2.0.0 ok", maybe = "drop", no = "554 5.7.1 spam" } do
+         local given, sink = 0, smtp.sink { faults = { final = fault } }
+         local _, err = smtp.send_many({ transport = function() return sink:transport() end, tls = "skip" }, function()
+            given = given + 1
+            if given == 2 then error "mine" end
+            return { from = "a@x.example", to = "u@x.example", raw = "hello\r\n" }
+         end, { connections = 1 })
+         assert.same({ "source", "messages", state }, { err.kind, err.reason, err.sent })
+      end
+   end)
 end)
 
 describe("A table that makes its messages when it is asked", function()

@@ -49,6 +49,7 @@ function Queue:tell(index, receipt, err, started)
       self.sent, self.failures = self.sent + 1, 0
    else
       self.failed = self.failed + 1
+      if err.sent ~= "no" and self.arrived ~= "partly" then self.arrived = err.sent end
    end
    if self.bar then self.bar:update(self.sent, self.failed) end
    local observe = self.server.observe
@@ -220,9 +221,18 @@ end
 --- It cannot be sent; some of its recipients may have had it on an earlier connection.
 function Queue:fail(entry, err)
    local result = entry.result
-   if result then err = verdict.partly(err, result.recipients) end
+   err = result and verdict.partly(err, result.recipients) or verdict.own(err)
    delivery.release(entry)
    self:tell(entry.index, nil, err, entry.started)
+end
+
+-- The error of the whole call says what became of any message, as one of a message says what became
+-- of any recipient.
+local function conclude(self, summary)
+   local err = self.stopped
+   if err.sent == "no" then err.sent = self.sent > 0 and "partly" or self.arrived or "no" end
+   err.summary = summary
+   return err
 end
 
 --- Nothing is on its way any more.
@@ -234,8 +244,7 @@ function Queue:summary()
    local summary = { sent = self.sent, failed = self.failed, results = self.results,
       seconds = self.started and core.now() - self.started or 0 }
    if not self.stopped then return summary end
-   self.stopped.summary = summary
-   return nil, self.stopped
+   return nil, conclude(self, summary)
 end
 
 return queue

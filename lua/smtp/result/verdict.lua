@@ -95,13 +95,22 @@ function verdict.add_recipients(err, recipients)
    end
 end
 
+--- A copy of the error, for one of several messages that fail for the same reason: its caller may
+-- change it.
+---@param err smtp.Error
+---@return smtp.Error
+function verdict.own(err)
+   local own = {}
+   for name, value in next, err do own[name] = value end
+   return errors.new(own.kind, own)
+end
+
 --- A copy of the error, for a message that some of its recipients have had before.
 ---@param err smtp.Error
 ---@param recipients table
 ---@return smtp.Error
 function verdict.partly(err, recipients)
-   local own = {}
-   for name, value in next, err do own[name] = value end
+   local own = verdict.own(err)
    verdict.name_recipients(recipients, err)
    verdict.add_recipients(own, recipients)
    return errors.new(own.kind, own)
