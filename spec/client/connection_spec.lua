@@ -89,6 +89,19 @@ describe("a call that did not return", function()
       return connection, thread
    end
 
+   it("because the connection was closed meanwhile does not blame the server", function()
+      local connection, thread = suspended()
+      assert.same({ true, "waits" }, { coroutine.resume(thread, nil, "timeout") }) -- MAIL has left
+      assert.is_true(connection:close())
+      assert.is_true(connection:close())
+      local _, receipt, err = coroutine.resume(thread, nil, "closed", "end")
+      assert.same({ nil, "disconnected", "closed", "no", "now" },
+         { receipt, err.kind, err.reason, err.sent, err.retry })
+      local line = tostring(err)
+      assert.truthy(line:find("this program closed the connection", 1, true), line)
+      assert.truthy(err.hint:find("connection:close", 1, true), err.hint)
+   end)
+
    it("because its coroutine is gone leaves a connection broken, and not busy", function()
       local connection, thread = suspended() -- luacheck: ignore
       local _, err = connection:noop()

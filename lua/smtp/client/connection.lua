@@ -330,6 +330,7 @@ end
 -- called twice, and from another coroutine.
 function Connection:close()
    if self.server.keepalive and not self.busy then self.conv:hand_back() end
+   if self.busy and self.conv.session:wants() ~= "nothing" then self.conv.closed_here = true end
    self.conv:close()
    self.closed = self.closed or not findings.trouble(self.conv) -- the error reports the break
    self.conv.session:heard("")

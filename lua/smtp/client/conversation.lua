@@ -50,6 +50,7 @@ conversation.Conversation = Conversation
 ---@field record table|nil     smtp.client.memory: what is known of the server
 ---@field domain string        the name that EHLO said
 ---@field facts table|nil      session:facts() of a connection that an earlier one opened
+---@field closed_here boolean|nil   by connection:close, while a call waited
 ---@field cause any            what a function of the caller's raised
 ---@field idle boolean|nil     the connection ended while nothing was said on it
 ---@field noted boolean|nil    smtp.client.findings: the offer was compared with earlier ones

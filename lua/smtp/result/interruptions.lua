@@ -3,6 +3,7 @@
 -- @module smtp.result.interruptions
 
 local core = require "smtp.core"
+local remedies = require "smtp.result.remedies"
 local sentences = require "smtp.result.sentences"
 
 local interruptions = {}
@@ -73,6 +74,11 @@ end
 ---@param trouble table    kind, reason, stage, idle
 ---@param message? table      the message that the trouble is about
 function interruptions.describe(conv, trouble, message)
+   if conv.closed_here and trouble.reason == "closed" then
+      trouble.sentence, trouble.is_note = sentences.closed_here, true
+      trouble.hint = remedies.closed_here
+      return
+   end
    local texts = texts_of(trouble)
    if not texts then
       trouble.sentence = trouble.sentence or unreported(trouble, conv.server)

@@ -239,6 +239,7 @@ remedies.closed = {
    body = "The server may have a limit for the size of a message or the time it takes: send less, "
       .. "or try again later",
 }
+remedies.closed_here = "Call connection:close when the other call has returned"
 remedies.not_smtp = "A firewall may change the command, or this is not an SMTP server: check host "
    .. "and port"
 
