@@ -8,6 +8,8 @@ local sentences = require "smtp.result.sentences"
 
 local interruptions = {}
 
+local CLOSED_HERE = "this program closed the connection before the call had its answer"
+
 local verbs = { starttls = "STARTTLS", auth = "AUTH", mail = "MAIL", rcpt = "RCPT", data = "DATA",
    rset = "RSET", noop = "NOOP", vrfy = "VRFY", quit = "QUIT", body = "DATA", final = "DATA" }
 
@@ -75,7 +77,7 @@ end
 ---@param message? table      the message that the trouble is about
 function interruptions.describe(conv, trouble, message)
    if conv.closed_here and trouble.reason == "closed" then
-      trouble.sentence, trouble.is_note = sentences.closed_here, true
+      trouble.sentence, trouble.is_note = CLOSED_HERE, true
       trouble.hint = remedies.closed_here
       return
    end

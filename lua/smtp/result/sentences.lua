@@ -49,9 +49,6 @@ sentences.closed = {
    other = "closed the connection instead of answering {verb}",
 }
 
---- The caller's own connection:close.
-sentences.closed_here = "this program closed the connection before the call had its answer"
-
 sentences.shutting_down = {
    ready = "ended the conversation while the connection was idle",
    body = "ended the conversation while it received the message",
