@@ -46,6 +46,16 @@ describe("the hint where AUTH is required", function()
       assert.truthy(text:find('auth = "skip"', 1, true) and text:find('set tls = "require"', 1, true), text)
    end)
 
+   it("says where AUTH is to be had if credentials are missing and the server has no AUTH", function()
+      for port, remedy in pairs { [25] = "port for submission (587 or 465)", [587] = "Check that host" } do
+         local text = hint({ port = port }, script "<hello HELP>")
+         assert.truthy(text:find("Give username and password", 1, true), text)
+         assert.truthy(text:find(remedy, 1, true), text)
+         text = hint({ port = port }, script "<hello AUTH PLAIN>")
+         assert.is_nil(text:find(remedy, 1, true), text)
+      end
+   end)
+
    it("names domain where EHLO was refused", function()
       local text = hint({ username = login.username, password = login.password, auth = "prefer" },
          [[

@@ -39,9 +39,13 @@ end
 local is_operators = { rejected_command = true, not_advertised_after_tls = true,
    empty_list = true }
 
+-- Where AUTH is to be had.
+local function elsewhere(server)
+   return is_submission(server) and remedies.check_host or remedies.submission
+end
+
 local function without_auth(err, server)
-   local hint = is_operators[err.reason] and remedies[err.reason]
-      or is_submission(server) and remedies.check_host or remedies.submission
+   local hint = is_operators[err.reason] and remedies[err.reason] or elsewhere(server)
    return join(hint, server.auth ~= "prefer" and remedies.prefer_auth)
 end
 
@@ -88,14 +92,21 @@ local function unused(err, server)
    end
    local cause = remedies.why_unavailable[err.auth_reason] or remedies.why_unavailable.other
    local hint = fill(remedies.auth_impossible, { cause = cause })
-   return hint .. ". " .. (is_submission(server) and remedies.check_host or remedies.submission)
+   return hint .. ". " .. elsewhere(server)
+end
+
+-- There are no credentials. The server may have no AUTH for them either.
+local function missing_login(err, server, login, tls)
+   local hint = join(login or remedies.give_credentials, tls)
+   local is_elsewhere = not tls and #(err.offered or {}) == 0 and server.protocol ~= "lmtp"
+   return is_elsewhere and hint .. ". " .. elsewhere(server) or hint
 end
 
 function login_hints.auth_required(err, server)
    local tls = is_before_tls(err) and fill(remedies.tls_first, server)
    local provider = services.of_host(server.host) or {}
    local login = provider.login or err.enhanced == "5.7.57" and remedies.exchange_login
-   if not server.credentials then return join(login or remedies.give_credentials, tls) end
+   if not server.credentials then return missing_login(err, server, login, tls) end
    if tls and server.auth ~= "skip" then return fill(remedies.auth_impossible, { cause = tls }) end
    return join(unused(err, server), not server.token and login, tls)
 end
