@@ -90,10 +90,16 @@ describe("a signed message", function()
    it("with an invalid header is refused before anything is sent", function()
       local peer = talk.peer(script "<hello 8BITMIME>")
       function peer.connect() error("connected") end
-      for _, raw in ipairs { "no header\n\nx\n", "Subject: no From\n\nx\n" } do
-         local _, err = safe.send(talk.options({ raw = raw, dkim = { domain = "me.example", selector = "s",
-            key = key } }, peer))
-         assert.equal("usage", err.kind)
+      for _, text in ipairs { "no header\n\nx\n", "Subject: no From\n\nx\n" } do
+         local file = assert(io.tmpfile())
+         file:write(text, ("x"):rep(100000))
+         file:seek "set"
+         for _, raw in ipairs { text, file } do
+            local _, err = safe.send(talk.options({ raw = raw, dkim = { domain = "me.example", selector = "s",
+               key = key } }, peer))
+            assert.equal("usage", err.kind)
+         end
+         file:close()
       end
    end)
 

@@ -58,7 +58,7 @@ enum {
     FLAG_SILENT = 0x80  /* no initial response where the mechanism is led from outside */
 };
 
-enum { TEXT_MAX = 8192, STEPS_MAX = 8192 };
+enum { TEXT_MAX = 16384, STEPS_MAX = 8192 }; /* a line, and one that runs on, fit in with all marks filled in */
 
 #define NONCE    "fyko+d2lbbFgONRv9qkxdawL"
 #define USERNAME "ann,=1"

@@ -61,3 +61,32 @@ describe("to the sink, a message beyond its limit", function()
       assert.matches("354 [^\n]*\n250 2.0.0 queued", sinks.hear(client))
    end)
 end)
+
+describe("to the sink, a message is the same in pieces of any size", function()
+   -- After CRLF, a dot is removed only where CRLF comes before it; after LF alone, where LF does.
+   local texts = {
+      { "", "", "" },
+      { "\r\n..dot\r\n", "\r\n.dot\r\n" },
+      { "\r\n\r\n..\r\n", "\r\n\r\n.\r\n" },
+      { "\n\r\nSubject: x\r\n\r\n..dot\r\n", "\n\r\nSubject: x\r\n\r\n.dot\r\n" },
+      { "\n..\r\n", "\n..\r\n", "\n.\r\n" },
+      { "\r\r\n..\r\n", "\r\r\n.\r\n" },
+      { "..\r\n\n..\r\n", ".\r\n\n..\r\n", ".\r\n\n.\r\n" },
+   }
+
+   for i, line_end in ipairs { "\r\n", "\n" } do
+      it("after commands that end with " .. (i == 1 and "CRLF" or "LF"), function()
+         local commands = ("EHLO x\nMAIL FROM:<>\nRCPT TO:<a@b.example>\nDATA\n"):gsub("\n", line_end)
+         for _, text in ipairs(texts) do
+            local input, expected = commands .. text[1] .. "." .. line_end, text[i + 1] or text[2]
+            for size = 1, #input do
+               local sink = safe.sink {}
+               local client = sink:transport()
+               client:connect()
+               for at = 1, #input, size do client:send(input:sub(at, at + size - 1)) end
+               assert.same({ expected, size }, { sink.messages[1].data, size })
+            end
+         end
+      end)
+   end
+end)
