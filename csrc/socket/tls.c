@@ -155,9 +155,9 @@ static const char *receive_more(struct smtp_socket *s, int want, int64_t deadlin
     struct tls *t = s->tls;
     bool flushed;
     if (want == SSL_ERROR_WANT_READ) {
-        /* A KeyUpdate may require an answer, but reading does not wait for it. Data that waits to
-         * be sent leaves in send_data only, which counts it. */
-        const char *word = t->pending_len == 0 ? tls_flush(s, 0, &flushed) : NULL;
+        /* The peer may wait for the end of the handshake, or for the answer to a KeyUpdate. Data
+         * that waits to be sent leaves in send_data only, which counts it. */
+        const char *word = t->pending_len == 0 ? tls_flush(s, deadline_ms, &flushed) : NULL;
         if (word != NULL && strcmp(word, "closed") != 0 && strcmp(word, "timeout") != 0)
             return word;
         shrink(t);

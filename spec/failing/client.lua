@@ -235,6 +235,15 @@ function parts.harmless(name, counts)
    end
 end
 
+-- A signal at each of the first calls: what TLS says by itself is among them.
+function parts.interrupted(name)
+   for _, call in ipairs { "send", "recv" } do
+      for n = 1, 6 do
+         try_some(name, { "own", call, "errno", number_of "EINTR", n, n, is_harmless = true })
+      end
+   end
+end
+
 -- What fails without end does not take longer than it may.
 function parts.endless(name)
    patience = 0.5

@@ -51,6 +51,10 @@ describe("A machine that fails", function()
       try("harmless", 37, SENDS .. "resolved outbox")
    end)
 
+   it("and interrupts each of the first calls, changes nothing", function()
+      for _ = 1, 3 do try("interrupted", 1, "starttls implicit") end
+   end)
+
    it("without end takes no longer than a send may take", function()
       try("endless", 1, "plain")
    end)
