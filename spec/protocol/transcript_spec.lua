@@ -178,6 +178,10 @@ describe("A session's transcript", function()
          assert.equal("C: AUTH PLAIN [secret]\nS: 504 no\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\n"
             .. "C: [secret]\nS: 334 UGFzc3dvcmQ6\nC: [secret]\n",
             (session:transcript():match("C: AUTH PLAIN.*$")))
+         session:heard("235 ok\r\n")
+         session:quit()
+         say(session, step)
+         assert.equal("235 ok\nC: QUIT\n", (session:transcript():match("235 ok.*$"))) -- of later commands nothing
       end)
    end
 

@@ -341,6 +341,13 @@ describe("a transport that fails", function()
       end
    end)
 
+   it("is not made by its function, which says why or returns nothing", function()
+      for i, words in ipairs { "transport failed: no proxy", "transport returned a nil that has no method connect" } do
+         local _, err = safe.send(talk.options({}, function() if i == 1 then return nil, "no proxy" end end))
+         assert.truthy(tostring(err):find(words, 1, true), tostring(err))
+      end
+   end)
+
    it("fails with words that are not strings", function()
       for _, why in ipairs { false, true, 42, {} } do
          for _, name in ipairs { "connect", "send", "receiveany", "sslhandshake" } do
