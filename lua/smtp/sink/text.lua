@@ -42,7 +42,7 @@ function Text:take_lines(input, at)
    local ending = endings[self.line_end]
    local stop, last = input:find(ending.last, at, ending.plain)
    local upto = stop and stop + #self.line_end - 1 or math.max(at - 1, #input - TAIL)
-   if not stop then -- and neither a doubled dot nor the line end before the first line is cut in two
+   if not stop then -- neither a doubled dot nor the first line end is cut in two
       upto = upto - #input:sub(math.max(at, upto - 1), upto):match("[\r\n]*$")
       if not self.begun and upto - at + 1 < #self.line_end then return at, true end
    end
