@@ -36,22 +36,22 @@ local script = talk.snippets {
    ]],
 }
 
--- A peer that hangs up after so many bytes, heard or said.
-local function cut(peer, heard_max, said_max)
+-- A peer that hangs up after so many bytes, heard or said; or whose words end in another way.
+local function cut(peer, heard_max, said_max, ending)
    local receive, send = peer.receiveany, peer.send
    local heard, said = 0, 0
    function peer:receiveany(max)
-      if heard >= heard_max or said >= said_max then return nil, "closed", "cut" end
+      if heard >= heard_max or said >= said_max then return nil, ending, "cut" end
       local data, why = receive(self, math.min(max, heard_max - heard))
       if data then heard = heard + #data end
       return data, why
    end
    function peer:send(data)
-      if heard >= heard_max or said >= said_max then return nil, "closed", "cut", 0 end
+      if heard >= heard_max or said >= said_max then return nil, ending, "cut", 0 end
       local part = data:sub(1, said_max - said)
       local count = send(self, part)
       said = said + (count or 0)
-      if count == #part and #part < #data then return nil, "closed", "cut", count end
+      if count == #part and #part < #data then return nil, ending, "cut", count end
       return count
    end
    function peer.counts() return heard, said end
@@ -60,14 +60,44 @@ end
 
 local raw = "Subject: x\r\n\r\n.one\r\ntwo\r\n"
 
-local function play(text, tls, heard_max, said_max)
-   local peer = cut(talk.peer(text), heard_max, said_max)
+local function play(text, tls, heard_max, said_max, ending)
+   local peer = cut(talk.peer(text), heard_max, said_max, ending)
    local receipt, err = safe.send(talk.options({ raw = raw, tls = tls, timeout = 5,
       to = { "a@x.example", "b@x.example" } }, peer))
    return peer, receipt, err
 end
 
-describe("a connection cut at every byte", function()
+-- -> the state of a recipient, `retry` and `sent`
+local function result_of(receipt, err)
+   local first = ((receipt or err).recipients or {})[1]
+   return first and first.state or "unsent", err and err.retry, err and err.sent
+end
+
+-- One side ends after each number of bytes, by "closed" or "timeout".
+local function try_all(text, tls, ending)
+   local whole = play(text, tls, FAR, FAR)
+   local heard_all, said_all = whole.counts()
+   assert(heard_all > 60 and said_all > 100)
+   tally.add(heard_all + said_all)
+   for side = 1, 2 do
+      for n = 0, (side == 1 and heard_all or said_all) - 1 do
+         local peer, receipt, err = play(text, tls, side == 1 and n or FAR, side == 2 and n or FAR, ending)
+         local state, retry, sent = result_of(receipt, err)
+         local where = ("side %d, byte %d"):format(side, n)
+         -- Where our side ends right after the message, the verdict is not heard.
+         if side == 1 and n >= heard_all - #"221 bye\r\n" or side == 2 and n > said_all - #"QUIT\r\n" then
+            assert.same({ "accepted", nil, nil, where }, { state, retry, sent, where })
+         elseif (peer.body or ""):sub(-5) == "\r\n.\r\n" then
+            assert.same({ "unknown", "doubt", "maybe", where }, { state, retry, sent, where })
+         else
+            local again = ending == "timeout" and "later" or "now"
+            assert.same({ "unsent", again, "no", where }, { state, retry, sent, where })
+         end
+      end
+   end
+end
+
+describe("a connection", function()
    for name, text in pairs {
       ["step by step"] = script [[
          <hello>
@@ -89,35 +119,9 @@ describe("a connection cut at every byte", function()
          <taken>
       ]],
    } do
-      it("is reported as it was, " .. name, function()
-         local tls = name == "after STARTTLS" and "require" or "skip"
-         local whole = play(text, tls, FAR, FAR)
-         local heard_all, said_all = whole.counts()
-         assert(heard_all > 60 and said_all > 100)
-         local bye = #"221 bye\r\n"
-         tally.add(heard_all + said_all)
-         for side = 1, 2 do
-            for n = 0, (side == 1 and heard_all or said_all) - 1 do
-               local peer, receipt, err = play(text, tls, side == 1 and n or FAR,
-                  side == 2 and n or FAR)
-               local ended = (peer.body or ""):sub(-5) == "\r\n.\r\n"
-               local verdict = side == 1 and n >= heard_all - bye
-                  or side == 2 and n >= said_all - #"QUIT\r\n"
-               -- Cut on our side right after the end of the message, the verdict is not heard.
-               if side == 2 and n == said_all - #"QUIT\r\n" then verdict = false end
-               local where = ("side %d, byte %d"):format(side, n)
-               if verdict then
-                  assert(receipt and receipt.recipients[1].state == "accepted", where)
-               else
-                  assert(not receipt and err, where)
-                  local state = err.recipients and err.recipients[1].state or "unsent"
-                  assert(state == (ended and "unknown" or "unsent"), where .. ": " .. state)
-                  assert(err.retry == (ended and "doubt" or "now"), where .. ": " .. err.retry)
-                  assert(err.sent == (ended and "maybe" or "no"), where)
-               end
-            end
-         end
-      end)
+      local tls = name == "after STARTTLS" and "require" or "skip"
+      it("cut at every byte is reported as it was, " .. name, function() try_all(text, tls, "closed") end)
+      it("stalled at every byte is reported as it was, " .. name, function() try_all(text, tls, "timeout") end)
    end
 end)
 
@@ -138,8 +142,8 @@ describe("a connection cut at every byte of ours", function()
    end
 
    -- -> the server; what is reported of each recipient
-   local function send(way, at, is_mute)
-      local server = spec_server.new { capabilities = way.capabilities, cut = at, mute = is_mute }
+   local function send(way, at, is_mute, stall)
+      local server = spec_server.new { capabilities = way.capabilities, cut = at, mute = is_mute, stall = stall }
       local receipt, err = safe.send(talk.options_to({ server }, { from = "ann@me.example",
          to = names, raw = raw, pipelining = way.pipelining, protocol = way.protocol }))
       return server, receipt, err
@@ -159,6 +163,24 @@ describe("a connection cut at every byte of ours", function()
                end
                assert(ok or not has_it or err.sent ~= "no", where)
             end
+         end
+      end)
+
+      it(("or stalled at each byte of a reply: %s, %s, %s"):format(way.protocol, way.pipelining,
+         table.concat(way.capabilities, " ")), function()
+         local whole = send(way)
+         tally.add(whole.told)
+         for at = 0, whole.told - 1 do
+            local server, ok, err = send(way, nil, false, at)
+            local has_it, where = server.taken[1] ~= nil, ("byte %d of %d"):format(at, whole.told)
+            for _, one in ipairs((ok or err).recipients or {}) do
+               assert(one.state == "unknown" or (one.state == "accepted") == has_it, where .. ": " .. one.state)
+            end
+            if not ok then
+               assert(err.kind == "timeout", where .. ": " .. err.kind)
+               assert((err.sent == "no") == not has_it and (err.retry == "doubt") == has_it, where .. ": " .. err.sent)
+            end
+            assert(server.closed, where)
          end
       end)
    end

@@ -40,6 +40,7 @@ local function make_server(random)
    local oddness = ({ 1000000, 50, 10 })[random(3)]
    local server = spec_server.new { mute = random(2) == 1,
       cut = random(3) == 1 and ({ 300, 3000, 100000 })[random(3)] or nil,
+      stall = random(6) == 1 and random(2000) or nil,
       reply = function(self, what)
          if random(oddness) > 1 then return nil end
          if random(3) > 1 then return odd[what][random(#odd[what])] end

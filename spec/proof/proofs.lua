@@ -13,9 +13,9 @@ return {
       .. "TLS is forgotten.", "certificates, names, versions, injected text, refused and missing STARTTLS",
       specs .. "spec/protocol/starttls_spec.lua spec/client/tls_spec.lua spec/socket/handshake_spec.lua "
       .. "spec/socket/certificate_spec.lua spec/socket/tls_spec.lua spec/diagnosis/tls_spec.lua" },
-   { "cuts", "Wherever a connection ends, the receipt or the error says what happened.",
+   { "cuts", "Wherever a connection ends or stalls, the receipt or the error says what happened.",
       "every byte of the dialogue, in both directions; SMTP, LMTP, DATA, BDAT, each `pipelining`; many messages over "
-         .. "connections that break",
+         .. "connections that break or stall",
       "SEEDS=2000 " .. specs .. "spec/client/cut_spec.lua spec/client/many_cut_spec.lua spec/client/eager_spec.lua" },
    { "splits", "How replies arrive, in pieces or together, does not matter.",
       "each dialogue whole and byte by byte", specs .. "spec/protocol" },

@@ -31,7 +31,7 @@ Server.__index = Server
 
 function server.new(given)
    local self = { duplex = true, said = "220 hi\r\n", heard = "", mode = "command", taken = {}, to = {}, body = "",
-      arrived = 0, lines = {}, crossings = 0, hurt = false, capabilities = { "PIPELINING", "CHUNKING" } }
+      arrived = 0, told = 0, lines = {}, crossings = 0, hurt = false, capabilities = { "PIPELINING", "CHUNKING" } }
    for name, value in pairs(given or {}) do self[name] = value end
    return setmetatable(self, Server)
 end
@@ -263,12 +263,13 @@ end
 
 function Server:receiveany(max)
    server.wait_while(self.held, self)
-   if self.said == "" then
-      if self.gone or self.closing then return nil, "closed", "end of file" end
+   local left = self.stall and self.stall - self.told or max
+   if left <= 0 or self.said == "" then
+      if left > 0 and (self.gone or self.closing) then return nil, "closed", "end of file" end
       return nil, "timeout", "nothing came"
    end
-   local data = self.said:sub(1, max)
-   self.said = self.said:sub(max + 1)
+   local data = self.said:sub(1, math.min(left, max))
+   self.said, self.told = self.said:sub(#data + 1), self.told + #data
    return data
 end
 
