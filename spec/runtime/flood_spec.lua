@@ -92,6 +92,40 @@ describe("a server that floods", function()
    end)
 end)
 
+-- Records of TLS that come while a message is sent, which is larger than what the kernel takes: the client has to hear
+-- them, and may have to answer them, while it cannot send.
+describe("a server that renews its keys or tickets while it takes a message", function()
+   setup(build)
+
+   local raw = ("Subject: x\r\n\r\n%s"):format((("x"):rep(70) .. "\r\n"):rep(80000))
+
+   local function send_many(options)
+      local large = { from = "a@b.example", to = "c@d.example", raw = raw }
+      local summary = safe.send_many(options, { large, large }, { connections = 2 })
+      return summary.sent == 2, summary.results[1]
+   end
+
+   local function send(options)
+      options.raw, options.from, options.to = raw, "a@b.example", "c@d.example"
+      return safe.send(options)
+   end
+
+   for _, kind in ipairs { "key_update", "answered", "ticket" } do
+      for name, call in pairs { ["send"] = send, ["send_many"] = send_many } do
+         it(("by %s is sent each message once, by %s"):format(kind, name), function()
+            local connections = call == send and 1 or 2
+            local pipe = assert(io.popen(line_of("during:" .. kind, connections)))
+            local ok, err = call { host = "localhost", port = tonumber(pipe:read "*l"), tls = "implicit",
+               tls_ca_file = "build/spec/certs/ca.pem", timeout = 30, reply_timeout = 10 }
+            local said = pipe:read "*a"
+            pipe:close()
+            assert(ok, tostring(err))
+            assert.equal(("%d\nQUIT\r\n"):format(#raw + 3):rep(connections), said)
+         end)
+      end
+   end
+end)
+
 describe("a client that floods", function()
    setup(build)
 

@@ -6,9 +6,11 @@
  * PORT it is the client of a server there. Kinds in place of a ServerHello: hello_request, alert,
  * ccs, empty, fragment. Kinds after the handshake: key_update, answered (a KeyUpdate that asks for
  * one), ticket, renegotiate (TLS 1.2). With "final:" before it, a kind begins in place of the
- * answer to the end of a message. */
+ * answer to the end of a message. With "during:" it comes now and then while a message arrives that
+ * is read slowly: that is no flood, the message is taken, and its length printed. */
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,10 +20,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RECORD_MAX = 16384, BATCH = 1000 };
+enum { RECORD_MAX = 16384, BATCH = 1000, PAUSE_EACH = 1 << 20, PAUSE_MS = 50, WINDOW = 65536 };
 
 static const char *kind;
-static bool at_end, client;
+static bool at_end, during, client;
 
 static void send_all(int fd, const char *data, size_t len)
 {
@@ -87,6 +89,7 @@ static void converse(SSL *ssl)
         hear(ssl, line, sizeof line);
         say(ssl, strncmp(line, "DATA", 4) == 0 ? "354 go\r\n" : "250 ok\r\n");
     } while (strncmp(line, "DATA", 4) != 0);
+    if (during) return;
     do {
         hear(ssl, line, sizeof line);
     } while (strcmp(line, ".\r\n") != 0);
@@ -102,6 +105,33 @@ static void disturb(SSL *ssl)
         SSL_key_update(ssl, strcmp(kind, "answered") == 0 ? SSL_KEY_UPDATE_REQUESTED
                                                           : SSL_KEY_UPDATE_NOT_REQUESTED);
     SSL_do_handshake(ssl);
+}
+
+/* Takes a message, and what comes after it until the client has gone. */
+static void take_slowly(SSL *ssl)
+{
+    static char text[RECORD_MAX];
+    char last[5] = "";
+    size_t total = 0;
+    while (memcmp(last, "\r\n.\r\n", 5) != 0) {
+        int len = SSL_read(ssl, text, sizeof text);
+        if (len <= 0) exit(0);
+        for (int i = len < 5 ? 0 : len - 5; i < len; i++) {
+            memmove(last, last + 1, 4);
+            last[4] = text[i];
+        }
+        if (total / PAUSE_EACH != (total + (size_t)len) / PAUSE_EACH) {
+            disturb(ssl);
+            (void)poll(NULL, 0, PAUSE_MS);
+        }
+        total += (size_t)len;
+    }
+    printf("%zu\n", total);
+    fflush(stdout);
+    say(ssl, "250 ok\r\n");
+    hear(ssl, text, sizeof text);
+    printf("%s", text);
+    exit(0);
 }
 
 static void flood(int fd, SSL *ssl)
@@ -125,7 +155,8 @@ static void talk(int fd, SSL_CTX *ctx)
     SSL *ssl = SSL_new(ctx);
     SSL_set_fd(ssl, fd);
     if ((client ? SSL_connect(ssl) : SSL_accept(ssl)) != 1) exit(0);
-    if (at_end) converse(ssl);
+    if (at_end || during) converse(ssl);
+    if (during) take_slowly(ssl);
     flood(fd, ssl);
 }
 
@@ -144,13 +175,15 @@ int main(int argc, char **argv)
     if (argc < 5) return 2;
     signal(SIGPIPE, SIG_DFL);
     at_end = strncmp(argv[1], "final:", 6) == 0;
-    kind = argv[1] + (at_end ? 6 : 0);
+    during = strncmp(argv[1], "during:", 7) == 0;
+    kind = argv[1] + (at_end ? 6 : during ? 7 : 0);
     client = argc > 5;
     SSL_CTX *ctx = make_context(argv[2], argv[3]);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     alarm(60);
+    if (during) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){WINDOW}, sizeof(int));
     if (client) {
         address.sin_port = htons((uint16_t)atoi(argv[5]));
         if (connect(fd, (struct sockaddr *)&address, len) != 0) return 2;
