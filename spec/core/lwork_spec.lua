@@ -103,19 +103,25 @@ describe("working memory", function()
             if inside and session:wants() == "ready" then session:ask("noop") end
          end })
       end
-      for i = 1, 400 do -- mostly the collector begins at least once within session:quit
+      -- In Lua 5.4 the collector stops until session:quit, and then runs a whole cycle; in others it begins there at
+      -- least once, mostly.
+      local is_planned = _VERSION == "Lua 5.4"
+      if is_planned then collectgarbage("incremental", 10, 1000, 30) end
+      for _ = 1, is_planned and 30 or 400 do
+         if is_planned then collectgarbage "stop" end
          session = sessions.open()
-         all[i % 20 + 1] = busy() -- so that there is no spare one
+         all[#all + 1] = { session, busy() } -- so that there is no spare one
          watch()
          inside = true
+         if is_planned then collectgarbage "restart" end
          session:quit()
          inside = false
          local said = sessions.said(session)
          assert.is_true(said == "QUIT\r\n" or said == "NOOP\r\n", said)
       end
+      if is_planned then collectgarbage("incremental", 0, 0, 13) end -- the step of the start
       if known then collectgarbage("setpause", pause) end
       if known then collectgarbage("setstepmul", multiplier) end
-      assert.equal(20, #all)
    end)
 
    it("is had again by a session that the collector has ended", function()
