@@ -92,12 +92,18 @@ WRAP(int, getaddrinfo, getaddrinfo,
      (const char *h, const char *s, const struct addrinfo *a, struct addrinfo **b), (h, s, a, b),
      EAI_SYSTEM)
 
-/* After EINTR the attempt goes on (connect(2)). */
+/* After EINTR the attempt goes on (connect(2)), and the socket keeps the error that ends it: an
+ * attempt that waits here would take that error away. */
 DEFINE(int, connect, (int fd, const struct sockaddr *to, socklen_t len))
 {
     if (!faults_strike(CALL_connect, HERE)) return NEXT(connect)(fd, to, len);
     int error = errno;
-    if (error == EINTR) (void)NEXT(connect)(fd, to, len);
+    if (error == EINTR) {
+        int flags = fcntl(fd, F_GETFL);
+        (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+        (void)NEXT(connect)(fd, to, len);
+        (void)fcntl(fd, F_SETFL, flags);
+    }
     errno = error;
     return -1;
 }
