@@ -97,7 +97,7 @@ describe("working memory", function()
       if _VERSION == "Lua 5.1" then return end -- tables have none
       local known, pause = pcall(collectgarbage, "setpause", 10) -- Lua 5.5 does not know these
       local multiplier = known and collectgarbage("setstepmul", 1000)
-      local inside, all, session = false, {}, nil
+      local inside, all, taken, session = false, {}, 0, nil
       local function watch()
          setmetatable({}, { __gc = function()
             if inside and session:wants() == "ready" then session:ask("noop") end
@@ -118,6 +118,8 @@ describe("working memory", function()
          inside = false
          local said = sessions.said(session)
          assert.is_true(said == "QUIT\r\n" or said == "NOOP\r\n", said)
+         if said == "NOOP\r\n" then taken = taken + 1 end
+         if taken == 3 then break end -- each collection takes long where other specs have filled the memory
       end
       if is_planned then collectgarbage("incremental", 0, 0, 13) end -- the step of the start
       if known then collectgarbage("setpause", pause) end
