@@ -133,7 +133,7 @@ contact-form: deps-contact-form
 	@examples/contact-form/run $(SECONDS)
 
 test: deps-test
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -j2 build
 	@.ci/test $(LUAS)
 
 test-hosts: deps-test
