@@ -16,9 +16,16 @@ struct smtp_io {
     /** For socket.wait, where a flight waits for the socket, or NULL: goes on with it. Returns
      * whether it waits again, so that nothing else has to know. */
     bool (*go_on)(void *flight);
-    /** Where `go_on` is set: the socket is freed before the flight. */
+    /** Where `go_on` is set: the flight no longer waits for the socket. */
     void (*forget)(void *flight);
     void *flight;
 };
+
+/** Ends the wait of a flight, if there is one: the connection ends, or another flight waits. */
+static inline void smtp_io_release(struct smtp_io *io)
+{
+    if (io->go_on != NULL) io->forget(io->flight);
+    io->go_on = NULL;
+}
 
 #endif

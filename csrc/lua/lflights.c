@@ -97,7 +97,7 @@ static bool go_on(void *flight)
     return f->again;
 }
 
-/* The socket is freed first, as a collector may do. */
+/* The connection ends first, or another session waits for the socket. */
 static void forget_socket(void *flight)
 {
     ((struct flights *)flight)->io = NULL;
@@ -122,6 +122,7 @@ void flights_keep(const struct flights *f)
 {
     struct flights *waiting = &session_extra(f->s)->waiting;
     if (!f->again || f->many || smtp_session_status(f->s)->grade != SMTP_SAFE) return;
+    smtp_io_release(f->io);
     *waiting = *f;
     waiting->L = NULL;
     waiting->io->go_on = go_on;

@@ -74,6 +74,7 @@ const char *connection_receive(struct smtp_socket *s, size_t max, const char **d
 
 void connection_drop(struct smtp_socket *s)
 {
+    smtp_io_release(&s->io);
     connect_drop(s);
     if (s->tls != NULL) s->tls_calls->drop(s);
     listen_forget(s);

@@ -25,21 +25,6 @@ static int port_arg(lua_State *L, int index)
     return lua_isnoneornil(L, index) ? 0 : (int)lcompat_count(L, index, 65535);
 }
 
-static struct smtp_socket *push_socket(lua_State *L)
-{
-    struct smtp_socket *s = lua_newuserdata(L, sizeof *s);
-    connection_init(s);
-    lcompat_setmetatable(L, SOCKET);
-    return s;
-}
-
-/** socket.new() -> a closed socket */
-static int socket_new(lua_State *L)
-{
-    push_socket(L);
-    return 1;
-}
-
 static const char *io_send(void *socket, const char *data, size_t len, int timeout_ms, size_t *sent)
 {
     struct smtp_socket *s = socket;
@@ -56,12 +41,26 @@ static const char *io_receive(void *socket, int timeout_ms, const char **data, s
     return stream_ended(s, connection_receive(s, SOCKET_INPUT_MAX, data, len));
 }
 
+static struct smtp_socket *push_socket(lua_State *L)
+{
+    struct smtp_socket *s = lua_newuserdata(L, sizeof *s);
+    connection_init(s);
+    s->io = (struct smtp_io){.socket = s, .send = io_send, .receive = io_receive};
+    lcompat_setmetatable(L, SOCKET);
+    return s;
+}
+
+/** socket.new() -> a closed socket */
+static int socket_new(lua_State *L)
+{
+    push_socket(L);
+    return 1;
+}
+
 /** sock:io() -> for session:flights; the socket must outlive it */
 static int socket_io(lua_State *L)
 {
-    struct smtp_socket *s = to_socket(L, 1);
-    s->io = (struct smtp_io){.socket = s, .send = io_send, .receive = io_receive};
-    lua_pushlightuserdata(L, &s->io);
+    lua_pushlightuserdata(L, &to_socket(L, 1)->io);
     return 1;
 }
 
@@ -179,10 +178,7 @@ static int socket_close(lua_State *L)
 /* The collector closes the descriptor and writes nothing: the process may be a forked child. */
 static int socket_gc(lua_State *L)
 {
-    struct smtp_socket *s = to_socket(L, 1);
-    if (s->io.go_on != NULL) s->io.forget(s->io.flight);
-    s->io.go_on = NULL;
-    connection_drop(s);
+    connection_drop(to_socket(L, 1));
     return 0;
 }
 

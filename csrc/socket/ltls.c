@@ -9,10 +9,12 @@
 static int shake(lua_State *L, struct smtp_socket *s, int context, const char *name)
 {
     struct tls_context *c = luaL_checkudata(L, context, CONTEXT);
-    lua_createtable(L, 1, 0); /* the context must live as long as the connection */
-    lua_pushvalue(L, context);
-    lua_rawseti(L, -2, 1);
-    lua_setuservalue(L, 1);
+    if (s->tls == NULL) { /* the context must live as long as the connection */
+        lua_createtable(L, 1, 0);
+        lua_pushvalue(L, context);
+        lua_rawseti(L, -2, 1);
+        lua_setuservalue(L, 1);
+    }
     const char *word = stream_ended(s, tls_handshake(s, c, name));
     return push_result(L, word, s->text);
 }

@@ -270,24 +270,62 @@ describe("the part of the loop in C", function()
       other.finish()
    end)
 
+   -- The flights of a session wait for a socket.
+   local function wait_for(sock, one)
+      sock:nonblocking(true)
+      assert.equal("again", (select(3, one:flights(sock:io(), core.now() + 10, 5, core.now()))))
+   end
+
    -- The sanitizers see what is written to memory that was freed.
    it("may wait for a socket that is collected", function()
-      if package.loaded.ngx then return end
-      local options, socket = { domain = "me.example" }, require "smtp.socket"
-      local listener = assert(socket.listen("127.0.0.1", 0, 5))
-      local _, port = listener:getsockname()
-      local one = core.session(options)
-      do
-         local sock = socket.new()
-         sock:settimeouts(10000, 10000, 10000)
-         assert(sock:connect("127.0.0.1", port))
-         sock:nonblocking(true)
-         local _, _, is_again = one:flights(sock:io(), core.now() + 10, 5, core.now())
-         assert.equal("again", is_again)
-         sock:close()
+      for case = 1, 3 do
+         local one, two = session(), session()
+         do
+            local sock, far = require("spec.tools.sockets").pair()
+            wait_for(sock, one)
+            if case == 2 then wait_for(sock, two) end
+            if case == 3 then sock:io() end
+            sock:close()
+            far:close()
+         end
+         for _ = 1, 4 do collectgarbage() end
+         for _, old in ipairs { one, two } do
+            assert.equal("recv", core.session({ domain = "me.example" }, nil, old):wants())
+         end
       end
-      for _ = 1, 4 do collectgarbage() end
-      assert.equal("recv", core.session(options, nil, one):wants())
-      listener:close()
+   end)
+
+   it("does not go on with the next connection of a socket", function()
+      local socket, one = require "smtp.socket", session()
+      local listener, sock = assert(socket.listen("127.0.0.1", 0)), socket.new()
+      local function connect()
+         sock:nonblocking(false)
+         assert(sock:connect("127.0.0.1", (select(2, listener:getsockname()))))
+         return assert(listener:accept(2000))
+      end
+      local first = connect()
+      wait_for(sock, one)
+      sock:close()
+      local second = connect()
+      sock:nonblocking(true)
+      assert.equal("again", (select(2, sock:receiveany(100))))
+      second:send("220 two\r\n")
+      assert.same({ 1 }, socket.wait({ sock }, 5000, true))
+      assert.equal("220 two\r\n", sock:receiveany(100))
+      assert.equal("", one:output())
+      for _, each in ipairs { first, second, sock, listener } do each:close() end
+   end)
+
+   it("goes on for the session that waited last, though another one that waited has ended", function()
+      local sock, far = require("spec.tools.sockets").pair()
+      local one, two = session(), session()
+      wait_for(sock, one)
+      wait_for(sock, two)
+      core.session({ domain = "me.example" }, nil, one)
+      far:send("220 hi\r\n")
+      assert.same({}, require("smtp.socket").wait({ sock }, 300, true))
+      assert.equal("EHLO me.example\r\n", far:receiveany(100))
+      sock:close()
+      far:close()
    end)
 end)

@@ -54,6 +54,21 @@ describe("a socket", function()
       assert.equal("true\ttrue\ttrue\ttrue\nhi\nfalse\tfalse\tfalse\tfalse\n", said)
       assert.equal("bye\n", other.finish())
    end)
+
+   -- The sanitizers see where the first one is read after it was freed.
+   it("keeps the settings of its handshake, though other ones are offered after that", function()
+      local pair = require("spec.tools.tls_pair").open()
+      local first = setmetatable({ pair.context }, { __mode = "v" })
+      pair.context = nil
+      local other = require("smtp.tls").context { verify = true }
+      local ok, word, why = pair.client:sslhandshake(nil, "localhost", true, other)
+      assert.same({ nil, "tls:handshake", "TLS was begun on this connection before" }, { ok, word, why })
+      for _ = 1, 3 do collectgarbage() end
+      assert.is_not_nil(first[1])
+      assert.is_false(pair.client:tlsinfo().verified)
+      assert.is_nil(pair.client:verified_until())
+      pair:close()
+   end)
 end)
 
 describe("smtp.tls", function()
