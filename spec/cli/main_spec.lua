@@ -203,6 +203,21 @@ describe("the command line", function()
       end
    end)
 
+   it("is answered where the file of a command is missing", function()
+      local folder = os.tmpname()
+      os.remove(folder)
+      assert.equal("", command.run(("mkdir %s; cp -r lua %s; rm %s/lua/smtp/cli/probe.lua"):format(folder, folder, folder)))
+      local whole = ("LUA_PATH='%s/lua/?.lua;;' "):format(folder)
+      local said, status = run("probe localhost", whole)
+      assert.same({ "lua-smtp: module 'smtp.cli.probe' not found. Install lua-smtp again: its files are not complete.\n",
+         75 }, { said, status })
+      said, status = run("probe localhost --json", whole)
+      assert.equal(75, status)
+      assert.matches('"kind":"system","reason":"resources"', said, 1, true)
+      assert.equal(0, (select(2, run("--version", whole))))
+      command.run("rm -r " .. folder)
+   end)
+
    it("goes up to a point of the dialogue with --quit-after", function()
       local pipe, port = start "--count 1"
       local said, status = run(("send --host 127.0.0.1 --port %s --tls skip --quit-after RCPT"):format(port)

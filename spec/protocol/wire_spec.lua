@@ -43,6 +43,23 @@ describe("a reply", function()
    end)
 end)
 
+describe("a flight of which a part has left", function()
+   it("is nothing any more once the conversation is over", function()
+      for name, finish in pairs {
+         ["a reply"] = function(session) session:heard("421 bye\r\n") end,
+         ["an error"] = function(session) session:broken("timeout", "timeout", "") end,
+         ["the end of the session"] = function(session) debug.getmetatable(session).__gc(session) end,
+      } do
+         local session = sessions.open()
+         session:ask("noop")
+         session:sent(2)
+         assert.same({ "OP\r\n", true }, { session:output() }, name)
+         finish(session)
+         assert.same({ "nothing", "" }, { session:wants(), session:output() }, name)
+      end
+   end)
+end)
+
 -- Large pieces are not copied: the session sends them from where they are.
 describe("a message in large pieces", function()
    local lines = {}

@@ -71,7 +71,9 @@ end
 local function runner(command)
    local module, why, lack = system.load("smtp.cli." .. command.name)
    if module then return errors.returning(module.run) end
-   return function() return nil, system.error(why, lack and system.LACK_HINT or nil) end
+   return function()
+      return nil, system.error(why, lack and system.LACK_HINT or "Install lua-smtp again: its files are not complete")
+   end
 end
 
 local function run_command(command, args)
