@@ -13,6 +13,8 @@ system.forget_preload() -- the program is not the caller's
 
 local FAILED, LATER = 70, 75 -- sysexits.h: EX_SOFTWARE, EX_TEMPFAIL
 
+local INCOMPLETE_HINT = "Install lua-smtp again: its files are not complete"
+
 -- -> exit status
 local function show_failure(err, json)
    local failure = load_failure()
@@ -71,9 +73,8 @@ end
 local function runner(command)
    local module, why, lack = system.load("smtp.cli." .. command.name)
    if module then return errors.returning(module.run) end
-   return function()
-      return nil, system.error(why, lack and system.LACK_HINT or "Install lua-smtp again: its files are not complete")
-   end
+   local hint = lack and system.LACK_HINT or INCOMPLETE_HINT
+   return function() return nil, system.error(why, hint) end
 end
 
 local function run_command(command, args)
