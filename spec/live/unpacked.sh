@@ -63,7 +63,17 @@ enter() { # outside, name, package ...
    ldconfig 2>/dev/null || :
 }
 
+# Ends what the servers have left in this namespace: daemons that forked, programs that they run.
+end_others() {
+   local process
+   for process in /proc/[0-9]*; do
+      [ "$process" = /proc/$$ ] || [ ! "$process/ns/mnt" -ef /proc/$$/ns/mnt ] ||
+         kill -KILL "${process#/proc/}" 2>/dev/null || :
+   done
+}
+
 leave() {
+   end_others
    cd /
    umount -l /var /etc /usr
    rm -rf "$work" 2>/dev/null || :
