@@ -241,4 +241,9 @@ staged.rows("a server that wants a login", {
    { "Microsoft 365 asks for STARTTLS", server = { MAIL = "451 5.7.3 STARTTLS is required to send mail" },
       options = { tls = "skip", username = false, password = false },
       error = { "tls_required", "required", nil, "never" }, says = { 'set tls = "require"' } },
+   { "TLS is required where it is not offered", server = { EHLO = { "SIZE" },
+      MAIL = "530 5.7.0 Must issue a STARTTLS command first" },
+      options = { tls = "skip", username = false, password = false, port = 25 },
+      error = { "tls_required", "required", nil, "never" }, says = { "port for submission" },
+      hides = 'set tls = "require"' },
 })

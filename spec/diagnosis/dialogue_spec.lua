@@ -143,7 +143,7 @@ staged.rows("A server that closes the connection", {
       server = { EHLO = "502 no\nCLOSE" },
       error = { "greeting_refused", "refused", nil, "never" }, says = { "refused EHLO and closed" } },
    { "in place of an answer to AUTH", server = { AUTH = "CLOSE" },
-      error = { "disconnected", "closed", nil, "now" },
+      error = { "disconnected", "closed", nil, "later" },
       says = { "answering AUTH", "failed logins", "try again later" } },
    { "in place of an answer to MAIL", server = { MAIL = "CLOSE" },
       error = { "disconnected", "closed", nil, "now" }, says = { "answering MAIL", "send again" } },

@@ -12,6 +12,9 @@ local function lmtp(more)
    return all
 end
 
+local LOGIN = { username = "ann", password = "sesame" }
+local SUBMISSION = { "587", "465", "submission", "check that host" }
+
 staged.rows("LMTP", {
    { "does not know the recipient", options = lmtp(),
       server = { RCPT = "550 5.1.1 <bob@example.net> User doesn't exist: "
@@ -37,6 +40,25 @@ staged.rows("LMTP", {
       .. "error" }, error = { "data_refused", "temporary", "server", "later" }, says = { "later" } },
    { "does not answer at RCPT", options = lmtp { reply_timeout = 7 }, server = { RCPT = "SILENCE" },
       error = { "timeout", "timeout", nil, "later" }, says = { "RCPT", "7 s", "reply_timeout" } },
+   { "has no AUTH", options = lmtp(LOGIN), server = { LHLO = { "SIZE" } },
+      error = { "auth_unsupported", "not_advertised", nil, "never" }, hides = SUBMISSION,
+      says = { "leave out username and password", 'auth = "prefer"' } },
+   { "has no AUTH, and requires it", options = lmtp { username = "ann", password = "sesame", auth = "prefer" },
+      server = { LHLO = { "SIZE" }, MAIL = "530 5.7.0 Authentication required" },
+      error = { "auth_required", "required", nil, "never" }, says = "the server does not offer it",
+      hides = { "587", "check that host", "leave out" } },
+   { "requires a login that was not given, and has no AUTH", options = lmtp(),
+      server = { LHLO = { "SIZE" }, MAIL = "530 5.7.0 Authentication required" },
+      error = { "auth_required", "required", nil, "never" }, says = "give username and password", hides = SUBMISSION },
+   { "would get the password in clear text", options = lmtp { username = "ann", password = "sesame", tls = "prefer" },
+      server = { LHLO = { "AUTH PLAIN" } }, error = { "auth_insecure", "plaintext", nil, "never" },
+      says = { "operator", "auth_plaintext = true" }, hides = SUBMISSION },
+   { "has no TLS", options = lmtp { tls = "require" }, server = { LHLO = { "SIZE" } },
+      error = { "tls_unsupported", "not_advertised", nil, "never" }, says = { "operator", 'tls = "prefer"' },
+      hides = SUBMISSION },
+   { "requires TLS, and has none", options = lmtp(),
+      server = { LHLO = { "SIZE" }, MAIL = "530 5.7.0 Must issue a STARTTLS command first" },
+      error = { "tls_required", "required", nil, "never" }, says = "operator", hides = SUBMISSION },
 })
 
 -- The error of the first of two messages.

@@ -89,6 +89,8 @@ rows.prefer_auth = { {}, { TLS = { "SIZE" } }, { auth = "prefer" } }
 rows.auth_after_tls = { { tls = "skip" }, {}, { tls = "require" } }
 rows.set_tls_for_secret = { { tls = "skip" }, { EHLO = { "STARTTLS", "AUTH PLAIN" } }, { tls = "require" } }
 rows.no_tls_for_secret = { { tls = "prefer" }, in_tls { EHLO = { "AUTH PLAIN" } }, { port = 465, tls = "implicit" } }
+local LMTP = { protocol = "lmtp", port = 24, tls = "prefer" }
+rows.no_tls_for_secret_lmtp = { LMTP, { LHLO = { "AUTH PLAIN" } }, { auth_plaintext = true } }
 rows.own_mechanism = { { tls = "skip", auth_mechanisms = { { name = "X-OWN", start = function() return "a", true end,
    step = function() return nil end } } },
    { EHLO = { "STARTTLS", "AUTH X-OWN" }, TLS = { "AUTH X-OWN" } }, { tls = "require" } }

@@ -107,18 +107,23 @@ function by_kind.certificate(_, _, _, trouble)
    return certificate_cases[trouble.case]
 end
 
+-- Where TLS is to be had.
+local function elsewhere(server)
+   if server.protocol == "lmtp" then return remedies.no_tls_lmtp end
+   return is_submission(server) and remedies.no_tls_there or remedies.no_tls
+end
+
 -- A password that may not travel in clear text is not sent without TLS either.
 function by_kind.tls_unsupported(err, server)
    if err.reason == "helo_only" then return hello_hints.helo_only(err, server) end
    if first_bytes.is_inspected(err) then return remedies.firewall end
-   return join(is_submission(server) and remedies.no_tls_there or remedies.no_tls,
-      not server.credentials and remedies.prefer_tls)
+   return join(elsewhere(server), not server.credentials and remedies.prefer_tls)
 end
 
 function by_kind.tls_required(err, server)
-   if server.tls == "skip" then return remedies.set_tls end
+   if server.tls == "skip" and err.starttls_offered ~= false then return remedies.set_tls end
    if err.auth_reason == "helo_only" then return hello_hints.domain(server) end
-   return is_submission(server) and remedies.no_tls_there or remedies.no_tls
+   return elsewhere(server)
 end
 
 -- ---- messages ----

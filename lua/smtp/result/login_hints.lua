@@ -39,13 +39,15 @@ end
 local is_operators = { rejected_command = true, not_advertised_after_tls = true,
    empty_list = true }
 
--- Where AUTH is to be had.
+-- Where AUTH is to be had. LMTP has no port for submission.
 local function elsewhere(server)
+   if server.protocol == "lmtp" then return nil end
    return is_submission(server) and remedies.check_host or remedies.submission
 end
 
 local function without_auth(err, server)
-   local hint = is_operators[err.reason] and remedies[err.reason] or elsewhere(server)
+   local hint = is_operators[err.reason] and remedies[err.reason]
+   hint = hint or elsewhere(server) or remedies.no_login_lmtp
    return join(hint, server.auth ~= "prefer" and remedies.prefer_auth)
 end
 
@@ -69,7 +71,9 @@ function login_hints.auth_insecure(err, server)
       return err.tls and remedies.encrypted_already or remedies.set_tls
    end
    if has_own_mechanism(server) then return remedies.own_mechanism end
-   return err.starttls_offered and remedies.set_tls_for_secret or remedies.no_tls_for_secret
+   if err.starttls_offered then return remedies.set_tls_for_secret end
+   local is_lmtp = server.protocol == "lmtp"
+   return is_lmtp and remedies.no_tls_for_secret_lmtp or remedies.no_tls_for_secret
 end
 
 function login_hints.auth_rejected(err)
@@ -84,6 +88,10 @@ local function is_before_tls(err)
    return err.starttls_offered and not err.tls and #(err.offered or {}) == 0
 end
 
+local function sentences(hint, other)
+   return other and hint .. ". " .. other or hint
+end
+
 -- Why the credentials were not used.
 local function unused(err, server)
    if server.auth == "skip" then return remedies.skipped end
@@ -91,15 +99,14 @@ local function unused(err, server)
       return remedies.auth_impossible_ehlo .. ". " .. hello_hints.domain(server)
    end
    local cause = remedies.why_unavailable[err.auth_reason] or remedies.why_unavailable.other
-   local hint = fill(remedies.auth_impossible, { cause = cause })
-   return hint .. ". " .. elsewhere(server)
+   return sentences(fill(remedies.auth_impossible, { cause = cause }), elsewhere(server))
 end
 
 -- There are no credentials. The server may have no AUTH for them either.
 local function missing_login(err, server, login, tls)
    local hint = join(login or remedies.give_credentials, tls)
-   local is_elsewhere = not tls and #(err.offered or {}) == 0 and server.protocol ~= "lmtp"
-   return is_elsewhere and hint .. ". " .. elsewhere(server) or hint
+   local is_elsewhere = not tls and #(err.offered or {}) == 0
+   return sentences(hint, is_elsewhere and elsewhere(server))
 end
 
 function login_hints.auth_required(err, server)

@@ -33,6 +33,8 @@ local retry_by_kind = { connect = "later", resolve = "later", timeout = "later",
 local function retry_without_code(trouble)
    if trouble.reason == "injected" or trouble.reason == "unknown_host" then return "never" end
    if trouble.kind == "protocol" and trouble.stage == "greeting" then return "never" end
+   -- After many failed logins some servers close the connection in place of an answer for a while.
+   if trouble.kind == "disconnected" and trouble.stage == "auth" then return "later" end
    return retry_by_kind[trouble.kind] or "never"
 end
 
