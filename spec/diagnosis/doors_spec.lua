@@ -13,7 +13,7 @@ local function lmtp(more)
 end
 
 local LOGIN = { username = "ann", password = "sesame" }
-local SUBMISSION = { "587", "465", "submission", "check that host" }
+local SUBMISSION = { "submission", "port 465", "check that host" }
 
 staged.rows("LMTP", {
    { "does not know the recipient", options = lmtp(),
@@ -46,7 +46,7 @@ staged.rows("LMTP", {
    { "has no AUTH, and requires it", options = lmtp { username = "ann", password = "sesame", auth = "prefer" },
       server = { LHLO = { "SIZE" }, MAIL = "530 5.7.0 Authentication required" },
       error = { "auth_required", "required", nil, "never" }, says = "the server does not offer it",
-      hides = { "587", "check that host", "leave out" } },
+      hides = { "submission", "check that host", "leave out" } },
    { "requires a login that was not given, and has no AUTH", options = lmtp(),
       server = { LHLO = { "SIZE" }, MAIL = "530 5.7.0 Authentication required" },
       error = { "auth_required", "required", nil, "never" }, says = "give username and password", hides = SUBMISSION },
