@@ -128,15 +128,17 @@ static int database_close(lua_State *L)
     return 0;
 }
 
-/** database:rollback(). Ends a transaction, if one is open, without its changes. It needs no memory
- *  of Lua's: it is called after errors, where that may be the cause. */
+/** database:rollback() -> is no transaction open? Ends one, if it is open, without its changes. That
+ *  takes memory, which SQLite may not have; to close the database takes none. It needs no memory of
+ *  Lua's: it is called after errors, where that may be the cause. */
 static int database_rollback(lua_State *L)
 {
     const struct store_database *self = self_arg(L, DATABASE_CLASS);
     bool is_usable = self->handle != NULL && self->owner == getpid();
     if (is_usable && !sqlite3_get_autocommit(self->handle))
         (void)sqlite3_exec(self->handle, "ROLLBACK", NULL, NULL, NULL);
-    return 0;
+    lua_pushboolean(L, !is_usable || sqlite3_get_autocommit(self->handle));
+    return 1;
 }
 
 static int database_gc(lua_State *L)

@@ -189,7 +189,15 @@ describe("lua-smtp outbox", function()
          assert.matches("--store " .. path .. ": No such file", said, 1, true)
          assert.is_nil(io.open(path))
       end
-      assert.matches("--store /: Is a directory", (command.smtp "outbox stats --store /"), 1, true)
+      local pipe = path .. ".pipe"
+      command.run("mkfifo " .. pipe)
+      for other, kind in pairs { ["/"] = "a directory", ["/dev/null"] = "a device, a pipe or a socket",
+         [pipe] = "a device, a pipe or a socket" } do
+         said, status = command.smtp("outbox stats --store " .. other)
+         assert.equal(64, status)
+         assert.matches(("--store: %s is %s, not a file"):format(other, kind), said, 1, true)
+      end
+      os.remove(pipe)
       command.write(path, "")
       assert.matches("the store has no messages", (outbox "stats"))
       assert.matches("no message with the id x", (outbox("show x" .. server())))

@@ -44,6 +44,8 @@ describe("A flag of another action of lua-smtp outbox", function()
             hint_of("stats", name))
       end
       assert.matches("It belongs to lua-smtp outbox put and list", hint_of("run", "to"), 1, true)
+      assert.matches("It belongs to lua-smtp outbox run, list, show, stats, retry, cancel and resolve",
+         hint_of("put", "doubt"), 1, true)
       assert.matches("It belongs to lua-smtp send", hint_of("put", "dry-run"), 1, true)
       for line, said in pairs { ["run -f a@x"] = "outbox run has no flag -f. It belongs to lua-smtp outbox put",
          ["put --lease 5 -t a@x"] = "outbox put has no flag --lease. It belongs to lua-smtp outbox run" } do

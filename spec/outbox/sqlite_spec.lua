@@ -95,6 +95,23 @@ describe("The SQLite store", function()
       assert.is_nil(store:get("box", "a"))
    end)
 
+   it("opens its file again where SQLite could not end a step that failed", function()
+      local path = outboxes.path()
+      local store, other = assert(sqlite.open(path)), assert(sqlite.open(path))
+      local db = store.db
+      store.db = { rollback = function() return false end, close = function() db:close() end,
+         run = function(_, sql, ...)
+            if sql:find "^INSERT" then return nil, "memory", "out of memory" end
+            return db:run(sql, ...)
+         end }
+      local done, err = store:put("box", record "a")
+      assert.is_nil(done)
+      assert.same({ "resources", "later" }, { err.reason, err.retry })
+      assert.is_true(other:put("box", record "b"))
+      assert.is_true(store:put("box", record "c"))
+      assert.is_nil(store:get("box", "a"))
+   end)
+
    it("is one store for all that open the file", function()
       local path = outboxes.path()
       local one, other = assert(sqlite.open(path)), assert(sqlite.open(path))

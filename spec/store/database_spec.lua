@@ -207,14 +207,14 @@ describe("A database", function()
       for _ = 1, 2 do
          one:run "BEGIN IMMEDIATE"
          one:run "INSERT INTO t VALUES (1)"
-         one:rollback()
+         assert.is_true(one:rollback())
          assert.equal(0, #other:rows "SELECT a FROM t")
          other:run "INSERT INTO t VALUES (2)"
          assert.equal(1, other:run "DELETE FROM t")
       end
       one:run "BEGIN IMMEDIATE"
       one:close()
-      one:rollback()
+      assert.is_true(one:rollback())
       assert(other:run "BEGIN IMMEDIATE")
    end)
 

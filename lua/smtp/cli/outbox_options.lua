@@ -96,12 +96,11 @@ local EACCES = 13 -- the same number on every Unix
 
 -- Only put and run make the file: after a typing error the others would say that it is empty.
 local function check_exists(path)
+   require("smtp.outbox.options").check_path(path)
    local file, why, errno = io.open(path, "rb")
    if file then
-      why = select(2, file:read(0)) -- as for a directory
       file:close()
-      if not why then return end
-      why = path .. ": " .. why
+      return
    end
    errors.refuse("store", "--store " .. why, errno == EACCES
       and "Run it as the user whose outbox it is, or let this user read and write the file and "

@@ -109,8 +109,7 @@ end
 local function in_words(entries)
    local list = {}
    for i = 1, #entries do list[i] = tostring(entries[i].port) end
-   if #list < 2 then return "port " .. list[1] end
-   return "ports " .. table.concat(list, ", ", 1, #list - 1) .. " and " .. list[#list]
+   return (#list < 2 and "port " or "ports ") .. require("smtp.options.unknown").listed(list)
 end
 
 local is_unreachable = { connect = true, timeout = true }

@@ -69,7 +69,11 @@ end
 -- What has a flag of this name, or with this letter, if the command has not: "outbox put and list"
 local function owner(name, command)
    local flag = command.action and find_flag({ name = command.name }, name)
-   if flag then return command.name .. " " .. flag.actions:gsub(" ", " and ") end
+   if flag then
+      local actions = {}
+      for action in flag.actions:gmatch("%S+") do actions[#actions + 1] = action end
+      return command.name .. " " .. unknown.listed(actions)
+   end
    for _, other in ipairs(#name > 1 and flag_table.commands or {}) do
       if other.name ~= command.name and find_flag(other, name) then return other.name end
    end

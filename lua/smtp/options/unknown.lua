@@ -81,12 +81,20 @@ local function similar(name, list, section)
    return near and ("Did you mean %s?"):format(near)
 end
 
+--- "a", "a and b", "a, b and c"
+---@param list string[]
+---@return string
+function unknown.listed(list)
+   if #list < 2 then return list[1] or "" end
+   return table.concat(list, ", ", 1, #list - 1) .. " and " .. list[#list]
+end
+
 local LISTED_MAX = 16 -- names in a hint
 
 local function all_names(list)
    if #list > LISTED_MAX then return 'lua/README.md lists all options' end
    return #list == 1 and "The only name is " .. list[1]
-      or "The names are " .. table.concat(list, ", ", 1, #list - 1) .. " and " .. list[#list]
+      or "The names are " .. unknown.listed(list)
 end
 
 local FORM = 'Write each option with its name: { to = "bob@example.net" }'

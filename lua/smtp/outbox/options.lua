@@ -54,7 +54,9 @@ local function read_server(value)
    return server
 end
 
-local function check_path(value)
+--- Refuse what is not the path of a file, or of none.
+---@param value string|any
+function options.check_path(value)
    if type(value) ~= "string" or value == "" or value:find("%z") then
       check.refuse_value("store", "a path or a store", value, FORM)
    end
@@ -73,7 +75,7 @@ local function check_store(value)
       errors.refuse("store", "store: expected a path or a store, got a URL",
          "Give the path of an SQLite file, or a store that smtp.outbox.redis makes")
    end
-   check_path(value)
+   options.check_path(value)
 end
 
 local function read(given)

@@ -42,12 +42,20 @@ function steps.records(self, sql, ...)
    return list
 end
 
+-- After a step that failed. The next one opens a database again that could not end its transaction.
+local function roll_back(self)
+   local _, is_over = pcall(self.db.rollback, self.db)
+   if is_over ~= false then return end
+   self.db:close()
+   self.db, self.lasting = nil, true
+end
+
 -- Run a step until it succeeds or fails. While another process keeps the file locked, it waits.
 -- No step yields inside a transaction: all jobs of a process share one connection.
 local function attempt(self, began, fn, ...)
    local ok, a, b, c = pcall(fn, self, ...)
    if ok then return a, b, c end
-   pcall(self.db.rollback, self.db)
+   roll_back(self)
    if type(a) ~= "table" then error(a, 0) end
    if errors.is(a) then return nil, a end
    if a.word == "busy" and lock.wait(began, self.server) then
