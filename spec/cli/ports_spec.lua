@@ -181,7 +181,7 @@ describe("the ports of a host", function()
       assert.same({ "465 connect", "587 connect", "25 connect" }, states(result))
       assert.is_nil(result.options)
       assert.equal("connect", err.kind)
-      assert.matches("no mail can be sent by ports 465, 587 and 25", tostring(err), 1, true)
+      assert.matches("no mail can be sent by ports 465, 587, 25", tostring(err), 1, true)
    end)
 
    it("give the error of the port that tells most", function()

@@ -96,7 +96,7 @@ local EACCES = 13 -- the same number on every Unix
 
 -- Only put and run make the file: after a typing error the others would say that it is empty.
 local function check_exists(path)
-   require("smtp.outbox.options").check_path(path)
+   check.is_file("store", path, 'Write store = "/var/lib/app/mail.db", the path of a file')
    local file, why, errno = io.open(path, "rb")
    if file then
       file:close()

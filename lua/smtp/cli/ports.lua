@@ -109,7 +109,7 @@ end
 local function in_words(entries)
    local list = {}
    for i = 1, #entries do list[i] = tostring(entries[i].port) end
-   return (#list < 2 and "port " or "ports ") .. require("smtp.options.unknown").listed(list)
+   return (#list == 1 and "port " or "ports ") .. table.concat(list, ", ")
 end
 
 local is_unreachable = { connect = true, timeout = true }

@@ -72,6 +72,17 @@ function check.is_url(value)
    return type(value) == "string" and value:find "^[A-Za-z][A-Za-z0-9+.-]*://" ~= nil
 end
 
+--- A path is the one of a file, or of a file that does not exist yet.
+---@param option string   its name
+---@param path string
+---@param hint string
+function check.is_file(option, path, hint)
+   local kind = core.file(path) or "file"
+   if kind == "file" then return end
+   refuse(option, ("%s: %s is %s, not a file"):format(option, path,
+      kind == "directory" and "a directory" or "a device, a pipe or a socket"), hint)
+end
+
 --- A list has the keys 1, 2, 3 and so on: the entries after a hole would be left out in silence.
 ---@param list table
 ---@param option string   its name

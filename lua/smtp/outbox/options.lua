@@ -54,19 +54,16 @@ local function read_server(value)
    return server
 end
 
---- Refuse what is not the path of a file, or of none.
----@param value string|any
-function options.check_path(value)
+local function check_path(value)
    if type(value) ~= "string" or value == "" or value:find("%z") then
       check.refuse_value("store", "a path or a store", value, FORM)
    end
-   local kind = core.file(value) or "file" -- it may be made
-   if value ~= ":memory:" and kind == "file" then return end
-   errors.refuse("store", value == ":memory:"
-      and "store: an outbox in memory would lose its messages with this process"
-      or ("store: %s is %s, not a file"):format(value,
-         kind == "directory" and "a directory" or "a device, a pipe or a socket"),
-      'Write store = "/var/lib/app/mail.db", the path of a file')
+   local hint = 'Write store = "/var/lib/app/mail.db", the path of a file'
+   if value == ":memory:" then
+      errors.refuse("store",
+         "store: an outbox in memory would lose its messages with this process", hint)
+   end
+   check.is_file("store", value, hint)
 end
 
 local function check_store(value)
@@ -75,7 +72,7 @@ local function check_store(value)
       errors.refuse("store", "store: expected a path or a store, got a URL",
          "Give the path of an SQLite file, or a store that smtp.outbox.redis makes")
    end
-   options.check_path(value)
+   check_path(value)
 end
 
 local function read(given)
