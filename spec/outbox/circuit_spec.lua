@@ -38,6 +38,11 @@ describe("An error", function()
          concerns = "account" }))
    end)
 
+   it("about a recipient to whom the server does not relay pauses nothing", function()
+      assert.same({}, kind_of("recipients_refused", { stage = "rcpt", concerns = "account", reason = "relay_denied",
+         retry = "never", code = 554 }))
+   end)
+
    it("about the server's state pauses the outbox after an attempt", function()
       assert.same({ "connection", true }, kind_of("sender_refused", { stage = "mail",
          concerns = "server", retry = "later" }))

@@ -189,6 +189,19 @@ describe("A runner", function()
       assert.equal("sent", case.box:get(id).state)
    end)
 
+   it("goes on after a recipient to whom the server does not relay", function()
+      local case = outboxes.new(nil, { faults = { rcpt = function(command)
+         return command:find "zoe" and "554 5.7.1 <zoe@else.example>: Relay access denied"
+      end } })
+      for _, to in ipairs { "zoe@else.example", "bob@there.example" } do
+         assert(case.box:put(outboxes.message(to)))
+      end
+      assert(case.box:run { once = true })
+      assert.same({ 0, 1, 1 }, { case.box:stats().queued, case.box:stats().sent, case.box:stats().failed })
+      assert.equal("relay_denied", case.results[1].err.reason)
+      assert.is_nil(case.box:stats().paused)
+   end)
+
    it("keeps one connection for many messages", function()
       local case = outboxes.new()
       for i = 1, 50 do assert(case.box:put(message("u" .. i .. "@example.net"))) end

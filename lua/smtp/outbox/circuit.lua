@@ -41,7 +41,10 @@ end
 ---@return boolean|nil   it was an attempt to send a message
 function circuit.kind_of(err, protocol)
    if err.sent ~= "no" or err.reason == "withheld" then return nil end
-   if err.concerns == "account" then return "account", not of_connection[err.stage] end
+   -- What may not be relayed for this account depends on the recipient.
+   if err.concerns == "account" and err.reason ~= "relay_denied" then
+      return "account", not of_connection[err.stage]
+   end
    if of_connection[err.stage] then return "connection" end
    if is_of_all(err, protocol) then return "connection", true end
    return nil
