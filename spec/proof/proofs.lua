@@ -15,8 +15,9 @@ return {
       .. "spec/socket/certificate_spec.lua spec/socket/tls_spec.lua spec/diagnosis/tls_spec.lua" },
    { "cuts", "Wherever a connection ends or stalls, the receipt or the error says what happened.",
       "every byte of the dialogue, in both directions; SMTP, LMTP, DATA, BDAT, each `pipelining`; many messages over "
-         .. "connections that break or stall",
-      "SEEDS=2000 " .. specs .. "spec/client/cut_spec.lua spec/client/many_cut_spec.lua spec/client/eager_spec.lua" },
+         .. "connections that break or stall; real sockets that stall, inside records of TLS too",
+      "SEEDS=2000 STALLS=3 " .. specs .. "spec/client/cut_spec.lua spec/client/many_cut_spec.lua "
+      .. "spec/client/eager_spec.lua spec/client/stall_spec.lua" },
    { "splits", "How replies arrive, in pieces or together, does not matter.",
       "each dialogue whole and byte by byte", specs .. "spec/protocol" },
    { "floods", "A peer that sends without end, or slowly, takes no memory and no more time than was given.",
