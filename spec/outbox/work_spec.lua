@@ -102,6 +102,20 @@ describe("run", function()
       assert.is_true(case.clock.time < 1000000 + 3600 + 700)
    end)
 
+   it("ends the pause where the server refuses the first messages for their own sake", function()
+      local case
+      case = outboxes.new(nil, { faults = {
+         connect = function() return case.clock.time < 1000005 and "421 4.3.2 maintenance" end,
+         rcpt = function(command) return command:find "u[1-5]@" and "550 5.1.1 who?" end,
+      } })
+      put(case, 20)
+      case.box:run { once = true }
+      assert.equal("connection", case.box:stats().paused)
+      assert(case.box:run { until_empty = true })
+      assert.same({ 15, 5 }, { case.box:stats().sent, case.box:stats().failed })
+      assert.is_true(case.clock.time < 1000000 + 30, case.clock.time)
+   end)
+
    it("pauses when the password is refused", function()
       local case = relay("auth", "535 5.7.8 wrong password", 7200)
       put(case, 50)

@@ -173,6 +173,7 @@ local function is_withheld(err)
    return err.reason == "withheld" and err.sent == "no"
 end
 
+-- The server takes messages, or refuses one of them for its own sake.
 local function note_success(self)
    if not self.is_paused then return end
    local _, err = circuit.close(self.store, self.name)
@@ -183,7 +184,10 @@ end
 -- -> true: it was no attempt, the message waits
 local function note_failure(self, failure)
    local kind, was_attempt = circuit.kind_of(failure, self.server.protocol)
-   if not kind then return false end
+   if not kind then
+      if failure.code then note_success(self) end
+      return false
+   end
    if not self.blocked then
       local _, err = circuit.open(self.store, self.name, kind, failure, now_of(self))
       if err then fail(self, err) end
