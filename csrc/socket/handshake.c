@@ -208,8 +208,23 @@ void handshake_reason(unsigned long error, char text[SOCKET_TEXT_MAX])
         words_say(text, NULL, "%s", reason != NULL ? reason : "the server ended it");
 }
 
-/* Says why the handshake failed. To verify a certificate takes memory, and descriptors where
- * ca_path is a directory: tls_blame finds that out. */
+/* To look for an issuer in a directory takes a descriptor. OpenSSL 3.0.22 does not say that it had
+ * none. Returns errno, or 0. */
+static int lack_of_descriptors(long result)
+{
+    if (result != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT &&
+        result != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY &&
+        result != X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE &&
+        result != X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN &&
+        result != X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT)
+        return 0;
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return words_of_errno(errno, NULL) != NULL ? errno : 0;
+    close(fd);
+    return 0;
+}
+
+/* Says why the handshake failed. To verify a certificate takes memory: tls_blame finds that out. */
 static const char *explain(struct smtp_socket *s)
 {
     struct tls *t = s->tls;
@@ -219,6 +234,8 @@ static const char *explain(struct smtp_socket *s)
     handshake_reason(error, why);
     if (t->context->server || !t->context->verify || result == X509_V_OK)
         return tls_blame(s->text, handshake_word(t, error), why);
+    int lack = lack_of_descriptors(result);
+    if (lack != 0) return words_say(s->text, "system", "%s", strerror(lack));
     const char *word = certificate_word(result);
     if (t->nameless && strcmp(word, "certificate:wrong_host") == 0)
         word = "certificate:wrong_host:nameless";

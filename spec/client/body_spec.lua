@@ -142,9 +142,12 @@ describe("A message", function()
       file:seek("set", 0)
       assert(connection:send(message { raw = "x\r\n" }))
       server.taken[1] = nil
-      local before = used()
-      send()
-      assert.truthy(used() - before < 100, used() - before) -- KiB: a piece has 124
+      local before, least = used(), math.huge
+      for _ = 1, 3 do -- what else is in memory may grow meanwhile
+         send()
+         least = math.min(least, used() - before)
+      end
+      assert.truthy(least < 100, least) -- KiB: a piece has 124
       connection:close()
       file:close()
    end)

@@ -17,11 +17,14 @@ function command.run(line)
    return command.own("env -u LD_PRELOAD " .. line)
 end
 
---- The words that run a program in namespaces of its own: of users too, where a chroot does not forbid that.
+--- The words that run a program in namespaces of its own: of users too, where a chroot does not forbid that. In a chroot
+--- "/" is no mount point, so that its propagation cannot be changed.
 ---@param kinds string   "n", "m"
 function command.namespace(kinds)
-   local as_user = "unshare -r" .. kinds
-   return command.run(as_user .. " true") == "" and as_user or "unshare -" .. kinds
+   for _, words in ipairs { "unshare -r", "unshare -" } do
+      if command.run(words .. kinds .. " true") == "" then return words .. kinds end
+   end
+   return "unshare --propagation unchanged -" .. kinds
 end
 
 --- Runs another program with this text in a file as its argument. -> what it printed
