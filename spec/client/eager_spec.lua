@@ -197,7 +197,10 @@ describe("A server that", function()
             assert.equal(case.doubts or 0, doubts)
             assert.equal(case.bad and 1 or 0, hurt)
             local last = last_of(count)
-            assert.equal(grade_of(case), said(run, last, last))
+            -- The last one of all may come first on a new connection, where it is not sent eagerly.
+            local first = grade_of(case) == "eager" and last - 9 or last
+            assert.matches(grade_of(case), said(run, first, last))
+            if case.bad then assert.equal("safe", said(run, last, last)) end
             check_known(case, send, connections)
          end)
       end

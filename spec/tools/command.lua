@@ -17,8 +17,8 @@ function command.run(line)
    return command.own("env -u LD_PRELOAD " .. line)
 end
 
---- The words that run a program in namespaces of its own: of users too, where a chroot does not forbid that. In a chroot
---- "/" is no mount point, so that its propagation cannot be changed.
+--- The words that run a program in namespaces of its own: of users too, where a chroot does not forbid that. There "/"
+--- cannot be a mount point, so that its propagation cannot be changed.
 ---@param kinds string   "n", "m"
 function command.namespace(kinds)
    for _, words in ipairs { "unshare -r", "unshare -" } do
