@@ -12,7 +12,7 @@ Servers.__index = Servers
 
 --- Starts them; nothing fails there.
 function truth.start()
-   local pipe = io.popen(("LD_PRELOAD=\"$BESIDE\" %s spec/failing/servers.lua 2>&1"):format(interpreter))
+   local pipe = io.popen(("LD_PRELOAD=\"${BESIDE-$LD_PRELOAD}\" %s spec/failing/servers.lua 2>&1"):format(interpreter))
    local line, ports = pipe:read "*l", {}
    for name, port in line:gmatch "(%w+)=(%d+)" do ports[name] = tonumber(port) end
    assert(ports.control, line)

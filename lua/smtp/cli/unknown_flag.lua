@@ -71,7 +71,7 @@ local function owner(name, command)
    local flag = command.action and find_flag({ name = command.name }, name)
    if flag then
       local actions = {}
-      for action in flag.actions:gmatch("%S+") do actions[#actions + 1] = action end
+      for action in flag.actions:gmatch("[^ ]+") do actions[#actions + 1] = action end
       return command.name .. " " .. unknown.listed(actions)
    end
    for _, other in ipairs(#name > 1 and flag_table.commands or {}) do
