@@ -1,12 +1,12 @@
 -- A relay to a server that stops passing on what the server says, and keeps the connections open: what a server that
 -- hangs looks like, inside the records of TLS as well. A process of its own: stalling.lua PORT FIRST LAST STEP. It
 -- prints the ports on which it passes on FIRST, FIRST + STEP … LAST bytes of the server; then, for each connection that
--- has ended, how many these were.
+-- has ended, how many these were, and the first of them in hexadecimal digits.
 
 local socket = require "smtp.socket"
 
 local target, first, last, step = tonumber(arg[1]), tonumber(arg[2]), tonumber(arg[3]), tonumber(arg[4])
-local WAIT_MS = 60000
+local WAIT_MS, TEXT_MAX = 60000, 4096
 local listeners, ends, ports = {}, {}, {} -- ends: of connections, by their sockets
 
 local function new_end(sock, fields)
@@ -20,7 +20,7 @@ end
 local function connect(listener, sock)
    local server = socket.new()
    assert(server:connect("127.0.0.1", target))
-   local near, far = new_end(sock, { max = listener.max, heard = 0 }), new_end(server, {})
+   local near, far = new_end(sock, { max = listener.max, heard = 0, text = "" }), new_end(server, {})
    near.other, far.other = far, near
 end
 
@@ -29,7 +29,8 @@ local function close(one)
       ends[each.sock] = nil
       each.sock:close()
    end
-   print((one.heard or one.other.heard))
+   local client = one.max and one or one.other
+   print(client.heard, (client.text:gsub(".", function(c) return ("%02x"):format(c:byte()) end)))
    io.stdout:flush()
 end
 
@@ -38,6 +39,7 @@ local function give(one, data)
    if one.max then
       data = data:sub(1, one.max - one.heard)
       one.heard = one.heard + #data
+      if #one.text < TEXT_MAX then one.text = one.text .. data end
    end
    one.owed = one.owed .. data
    if one.owed == "" then return true end
