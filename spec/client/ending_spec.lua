@@ -177,8 +177,10 @@ describe("The ends of several connections", function()
       end }, list)
       assert.same({}, run.faults)
       assert.equal(21, run.summary.sent)
-      -- A turn of nginx is a millisecond: one may be late.
-      assert.is_true(run.batches[1] >= (package.loaded.ngx and 2 or 4))
+      -- A turn of nginx is a millisecond: all but one may be late, but not each time.
+      local is_nginx, most = package.loaded.ngx ~= nil, 0
+      for i = 1, is_nginx and #run.batches or 1 do most = math.max(most, run.batches[i]) end
+      assert.is_true(most >= (is_nginx and 2 or 4), most)
       for i = 7, 21, 7 do assert.equal("withheld", run.results[i].reason) end
       assert.equal(24, #run.calls)
    end)
