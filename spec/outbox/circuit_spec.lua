@@ -112,6 +112,10 @@ describe("A pause", function()
       assert.equal(99, circuit.pause(store, "box").due)
       circuit.give_back(store, "box", pause)
       assert.equal(10, circuit.pause(store, "box").due)
+      assert.is_true(circuit.take(store, "box", pause, 99))
+      circuit.open(store, "box", "connection", refused, 0) -- by an attempt that began before
+      circuit.give_back(store, "box", pause)
+      assert.equal(30, circuit.pause(store, "box").due)
    end)
 
    it("ends", function()

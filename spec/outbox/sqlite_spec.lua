@@ -112,6 +112,17 @@ describe("The SQLite store", function()
       assert.is_nil(store:get("box", "a"))
    end)
 
+   it("says that it is busy where it could not end a step either", function()
+      local store = assert(sqlite.open(outboxes.path()))
+      local db = store.db
+      store.db = { rollback = function() return false end, close = function() db:close() end,
+         run = function() return nil, "busy", "the database is locked" end }
+      local done, err = store:put("box", record "a")
+      assert.is_nil(done)
+      assert.same({ "store_busy", "later" }, { err.reason, err.retry })
+      assert.is_true(store:put("box", record "a"))
+   end)
+
    it("is one store for all that open the file", function()
       local path = outboxes.path()
       local one, other = assert(sqlite.open(path)), assert(sqlite.open(path))

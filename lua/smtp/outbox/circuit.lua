@@ -82,7 +82,7 @@ end
 ---@param pause table   as circuit.pause returned it
 function circuit.give_back(store, outbox, pause)
    local newest, note = read(store, outbox)
-   if not newest then return end
+   if not newest or newest.tries ~= pause.tries then return end -- an attempt has failed meanwhile
    newest.due = pause.due
    store:set_note(outbox, note, encoding.encode(newest))
 end

@@ -172,7 +172,8 @@ function Store:reopen()
          "Use the outbox from init_worker_by_lua on")
    end
    local db, err = open_database(self.path, self.server)
-   self.db = self.db or db -- another job may have opened it meanwhile
+   if db and self.db then db:close() end -- another job has opened it meanwhile
+   self.db = self.db or db
    return db and true, err
 end
 

@@ -58,7 +58,7 @@ local function attempt(self, began, fn, ...)
    roll_back(self)
    if type(a) ~= "table" then error(a, 0) end
    if errors.is(a) then return nil, a end
-   if a.word == "busy" and lock.wait(began, self.server) then
+   if a.word == "busy" and self.db and lock.wait(began, self.server) then
       return attempt(self, began, fn, ...)
    end
    return schema.failure(self.path, a.word, a.sentence)
