@@ -67,7 +67,8 @@ enter() { # outside, name, package ...
 end_others() {
    local process
    for process in /proc/[0-9]*; do
-      [ "$process" = /proc/$$ ] || [ ! "$process/ns/mnt" -ef /proc/$$/ns/mnt ] ||
+      [ "$process" = /proc/$$ ] || [ "$process" = "/proc/$BASHPID" ] || # a subshell has another number
+         [ ! "$process/ns/mnt" -ef /proc/$$/ns/mnt ] ||
          kill -KILL "${process#/proc/}" 2>/dev/null || :
    done
 }
