@@ -128,9 +128,9 @@ static int database_close(lua_State *L)
     return 0;
 }
 
-/** database:rollback() -> is no transaction open? Ends one, if it is open, without its changes.
- * That takes memory, which SQLite may not have; to close the database takes none. It needs no
- * memory of Lua's: it is called after errors, where that may be the cause. */
+/** database:rollback() -> false: a transaction is still open. Ends one, if it is open, without its
+ *  changes. That takes memory, which SQLite may not have; to close the database takes none. It
+ *  needs no memory of Lua's: it is called after errors, where that may be the cause. */
 static int database_rollback(lua_State *L)
 {
     const struct store_database *self = self_arg(L, DATABASE_CLASS);

@@ -65,7 +65,7 @@ end
 
 -- The relay ends after so many bytes, from `first` to `last`. -> the results
 local function try(way, first, last, step)
-   local ports, _, stop = relay(servers.ports[way.port], first, last, step)
+   local ports, told, stop = relay(servers.ports[way.port], first, last, step)
    local results, jobs, loop = {}, {}, not is_nginx and poll_loop.new() or nil
    for i = 1, #ports do
       jobs[i] = function()
@@ -83,6 +83,7 @@ local function try(way, first, last, step)
       for i = 1, #jobs do jobs[i] = assert(thread.spawn(jobs[i])) end
       for i = 1, #jobs do assert(thread.wait(jobs[i])) end
    end
+   for _ = 1, #results do told() end -- all that the client said has gone on to the server
    stop()
    return results
 end

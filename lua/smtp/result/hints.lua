@@ -107,7 +107,7 @@ function by_kind.certificate(_, _, _, trouble)
    return certificate_cases[trouble.case]
 end
 
--- Where TLS is to be had.
+-- Where a server may offer TLS.
 local function elsewhere(server)
    if server.protocol == "lmtp" then return remedies.no_tls_lmtp end
    return is_submission(server) and remedies.no_tls_there or remedies.no_tls

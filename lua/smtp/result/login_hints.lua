@@ -39,7 +39,7 @@ end
 local is_operators = { rejected_command = true, not_advertised_after_tls = true,
    empty_list = true }
 
--- Where AUTH is to be had. LMTP has no port for submission.
+-- Where a server may offer AUTH. LMTP has no port for submission.
 local function elsewhere(server)
    if server.protocol == "lmtp" then return nil end
    return is_submission(server) and remedies.check_host or remedies.submission
